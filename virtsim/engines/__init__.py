@@ -1,0 +1,1 @@
+"""Engines: each plays a Program with prices and packets and returns time stamps and counters."""

@@ -1,0 +1,202 @@
+"""The reference engine: SimPy, literal and complete. What it says is what the rules mean.
+
+Each thread is a SimPy process. ``world`` holds the state and the clock, ``cores`` says who runs,
+``waiting`` and ``polling`` how a thread waits, ``notifying`` who tells whom, ``serving`` what a
+stage does in its turn and ``handing`` where its packets go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from virtsim.engines.outcome import Job, Outcome
+from virtsim.engines.reference.cores import acquire, pay
+from virtsim.engines.reference.notifying import announce, publish
+from virtsim.engines.reference.polling import park, settle
+from virtsim.engines.reference.serving import run_one, turn
+from virtsim.engines.reference.waiting import nothing_ready, rest
+from virtsim.engines.reference.world import ASLEEP, Gate, Stage, Steps, Thread, World, as_ints
+from virtsim.program import NONE, Program, SourceRow
+from virtsim.semantics import DUE
+
+NAME = "reference"
+
+
+def run(program: Program, job: Job) -> Outcome:
+    """Play a Program and return what happened.
+
+    Raises
+    ------
+    EngineRefusal
+        If one instant does not end.
+    """
+    w = World(program, job)
+
+    def rise(thread: Thread) -> Steps:
+        while thread.top < thread.level:
+            yield from run_one(w, thread)
+
+    w.rise = rise
+    for thread in w.threads:
+        w.env.process(_life(w, thread))
+    w.env.run()
+    _start_sources(w)
+    w.env.run()
+    return _outcome(w)
+
+
+# -- threads ---------------------------------------------------------------------------------
+
+
+def _life(w: World, thread: Thread) -> Steps:
+    if thread.row.wait == "sleep":
+        thread.mode = "asleep"
+        thread.gate = gate = Gate(w.env)
+        yield gate
+        thread.mode = "run"
+        yield from acquire(w, thread)
+        yield from pay(w, thread, w.payer_of(thread), thread.row.resume, 0)
+    else:
+        thread.mode = "run"
+        yield from acquire(w, thread)
+    if thread.row.wait == "poll":
+        yield from _poll(w, thread)
+    while True:
+        if nothing_ready(thread):
+            thread.level = -1
+            yield from rest(w, thread)
+        else:
+            yield from _iterate(w, thread)
+
+
+def _iterate(w: World, thread: Thread) -> Steps:
+    """Run what is ready; a thread with a loop serves all of it in one iteration."""
+    if not thread.row.loop:
+        yield from run_one(w, thread)
+        return
+    n = sum(map(len, thread.ready))
+    yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
+    for _ in range(n):
+        yield from run_one(w, thread)
+
+
+def _poll(w: World, thread: Thread) -> Steps:
+    """Look at the stages' rings in turn, for ever."""
+    cycle: list[Stage | None] = [None, *thread.stages]
+    while True:
+        yield from w.check(thread)
+        if not thread.core.queue and not any(_waiting(w, s) for s in thread.stages):
+            yield from park(w, thread)
+            continue
+        stage = cycle[thread.position]
+        thread.position = (thread.position + 1) % len(cycle)
+        if stage is None:
+            yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
+        elif _waiting(w, stage):
+            yield from turn(w, thread, stage)
+        else:
+            yield from pay(w, thread, stage.index, stage.row.poll, 0, polling=True)
+
+
+def _waiting(w: World, stage: Stage) -> bool:
+    return w.rings[stage.row.ring].waiting > 0
+
+
+# -- sources ---------------------------------------------------------------------------------
+
+
+def _start_sources(w: World) -> None:
+    """Put every source's first packets on the clock."""
+    w.round, w.phase, w.rank = 0, DUE, -1
+    source_of = w.job.packets.source.tolist()
+    mine: list[list[int]] = [[] for _ in w.program.sources]
+    for packet, source in enumerate(source_of):
+        mine[source].append(packet)
+    waiting = [iter(packets) for packets in mine]
+    for i, row in enumerate(w.program.sources):
+        if row.kind == "saturate":
+            w.at(0, DUE, i, lambda row=row, packets=mine[i]: _flood(w, row, packets))  # type: ignore[misc]
+        elif row.kind == "open":
+            _follow(w, i, waiting[i])
+        else:
+            for packet in mine[i][: row.outstanding]:
+                next(waiting[i])
+                w.at(w.at_ps[packet], DUE, i, lambda p=packet, r=row: _offer(w, r, p))  # type: ignore[misc]
+    w.on_finish = lambda packet: _release(w, source_of[packet], waiting)
+
+
+def _follow(w: World, source: int, packets: Iterator[int]) -> None:
+    packet = next(packets, None)
+    if packet is None:
+        return
+
+    def fire() -> None:
+        _offer(w, w.program.sources[source], packet)
+        _follow(w, source, packets)
+
+    w.at(w.at_ps[packet], DUE, source, fire)
+
+
+def _offer(w: World, row: SourceRow, packet: int) -> None:
+    """A packet arrives: stamp it, put it on its ring or drop it there, and announce it."""
+    ring = w.rings[row.ring]
+    w.arrive(packet)
+    if ring.free <= 0:
+        w.finish(packet, ring.index)
+        return
+    publish(w, ring, packet)
+    if ring.row.forward != NONE and not ring.row.visible:
+        announce(w, w.channels[ring.row.forward])
+
+
+def _flood(w: World, row: SourceRow, packets: list[int]) -> None:
+    """All packets are there; each arrives when its sender starts it."""
+    ring = w.rings[row.ring]
+    for packet in packets:
+        publish(w, ring, packet)
+    if ring.row.forward != NONE:
+        announce(w, w.channels[ring.row.forward])
+
+
+def _release(w: World, source: int, waiting: list[Iterator[int]]) -> None:
+    """Closed loop: a packet's end lets the next one come after the think time."""
+    row = w.program.sources[source]
+    if row.kind != "closed":
+        return
+    packet = next(waiting[source], None)
+    if packet is not None:
+        w.at(w.now + row.think_ps, DUE, source, lambda: _offer(w, row, packet))
+
+
+# -- the end ---------------------------------------------------------------------------------
+
+
+def _outcome(w: World) -> Outcome:
+    for thread in w.threads:
+        if thread.mode == "parked":
+            settle(w, thread)
+        w.set_state(thread, thread.state)
+    marks = w.marks or [(0, [[0] * 4 for _ in w.threads])]
+    (t0, first), (t1, last) = marks[0], marks[-1]
+    return Outcome(
+        arrived_ps=as_ints(w.arrived),
+        delivered_ps=as_ints(w.delivered),
+        dropped=as_ints(w.dropped),
+        count=as_ints(w.count),
+        busy_ps=as_ints(w.busy),
+        delay_ps=as_ints(w.delay),
+        bytes=as_ints(w.bytes),
+        window=as_ints(last) - as_ints(first),
+        total=as_ints(w.acc),
+        window_ps=(t0, t1),
+        end_ps=w.now,
+        wakeups=as_ints(w.wakeups),
+        spin_hits=as_ints(w.spin_hits),
+        stops=as_ints(w.stops),
+        stolen_ps=as_ints(w.stolen),
+        events=w.events,
+        trace=tuple(w.trace),
+    )
+
+
+__all__ = ["ASLEEP", "NAME", "run"]

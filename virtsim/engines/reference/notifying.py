@@ -1,0 +1,249 @@
+"""Publishing, deciding to notify, paying for it, and delivering."""
+
+from __future__ import annotations
+
+from virtsim.engines.reference.cores import pay
+from virtsim.engines.reference.polling import found
+from virtsim.engines.reference.waiting import begin_wake, enqueue, look
+from virtsim.engines.reference.world import UNBOUNDED, Channel, Ring, Stage, Steps, Thread, World
+from virtsim.program import NONE, ArmRow
+from virtsim.semantics import (
+    DUE,
+    MASK,
+    UNBLOCK,
+    event_next,
+    event_off,
+    event_share,
+    moderate,
+    need_event,
+    passed,
+)
+
+WAITS_FOR_NOTHING = ("core", "waking", "claimed", "hit", "asleep")
+"""Modes in which a thread sees a delivery as soon as it runs, without an interruption."""
+
+
+def counter(w: World, channel: Channel) -> int:
+    """Return the free-running counter whose progress the channel announces."""
+    ring = w.rings[channel.row.ring]
+    return ring.published if channel.row.forward else ring.returned
+
+
+def decide(w: World, channel: Channel) -> bool:
+    """Decide whether what was published since the last decision is announced."""
+    mode = channel.row.mode
+    if mode == "event":
+        new = counter(w, channel) & MASK
+        old, channel.old = channel.old, new
+        return need_event(channel.event, new, old)
+    return mode == "always" or (mode == "flags" and channel.armed)
+
+
+def arm(w: World, row: ArmRow) -> None:
+    """Change a channel; the stage's ``passed`` stage becomes ready if its event lies behind."""
+    channel = w.channels[row.channel]
+    ring = w.rings[channel.row.ring]
+    now_at = counter(w, channel)
+    if channel.row.forward:
+        position = ring.taken
+    else:
+        position = ring.freed if ring.row.frees == "reclaim" else ring.returned
+    channel.armed = row.value != "off"
+    if row.value == "next":
+        channel.event = event_next(position, row.k)
+    elif row.value == "share":
+        channel.event = event_share(position, ring.published - ring.known, row.num, row.den)
+    else:
+        channel.event = event_off(now_at)
+    w.note("arm", ring=ring, forward=int(channel.row.forward), event=channel.event,
+           off=int(row.value == "off"))  # fmt: skip
+    if row.passed != NONE and row.value != "off" and passed(channel.event, position, now_at):
+        enqueue(w, w.stages[row.passed])
+
+
+def arms(w: World, thread: Thread, stage: Stage, when: str, packet: int) -> Steps:
+    """Carry out a stage's arm rules for one occasion: pay, then change the channel."""
+    for row in stage.row.arms:
+        if row.when == when:
+            yield from pay(w, thread, stage.index, row.uses, packet)
+            arm(w, row)
+
+
+# -- publication -----------------------------------------------------------------------------
+
+
+def publish(w: World, ring: Ring, packet: int) -> None:
+    """Put a packet on a ring; it becomes visible now, or after the ring's delay."""
+    ring.items.append(packet)
+    ring.published += 1
+    w.note("publish", packet=packet, ring=ring, published=ring.published)
+    if not ring.row.visible:
+        _show(w, ring)
+        return
+    payer = ring.consumer.index if ring.consumer else 0
+    delay = w.book_delays(payer, ring.row.visible, packet)
+    at = max(w.now + delay, ring.last_visible_ps)
+    ring.last_visible_ps = at
+    w.at(at, DUE, w.program.rank_of_ring(ring.index), lambda: _arrive(w, ring))
+
+
+def _arrive(w: World, ring: Ring) -> None:
+    _show(w, ring)
+    if ring.row.forward != NONE:
+        announce(w, w.channels[ring.row.forward])
+
+
+def _show(w: World, ring: Ring) -> None:
+    ring.visible += 1
+    stage = ring.consumer
+    if stage is None:
+        return
+    thread = w.threads[stage.row.thread]
+    if thread.mode == "parked":
+        found(w, thread, stage)
+    elif thread.mode == "spin_look":
+        look(w, thread)
+
+
+def take(w: World, ring: Ring) -> int:
+    """Take the oldest visible packet off a ring."""
+    ring.taken += 1
+    packet = ring.items.popleft()
+    w.note("take", packet=packet, ring=ring, taken=ring.taken)
+    if ring.row.frees == "take":
+        freed(w, ring)
+    return packet
+
+
+def give_back(w: World, ring: Ring, n: int) -> None:
+    """Give back n slots: used-ring entries in tx, fresh buffers in rx."""
+    ring.done += n
+    w.note("done", ring=ring, done=ring.done)
+    if ring.row.frees == "done":
+        freed(w, ring)
+
+
+def freed(w: World, ring: Ring) -> None:
+    """Let producers that are blocked on a ring go on in phase 2."""
+    if ring.blocked:
+        w.at(w.now, UNBLOCK, ring.index, lambda: _unblock(ring))
+
+
+def _unblock(ring: Ring) -> None:
+    while ring.blocked and ring.free > 0:
+        ring.blocked.pop(0)()
+
+
+# -- delivery --------------------------------------------------------------------------------
+
+
+def announce(w: World, channel: Channel) -> None:
+    """Decide and deliver for a publisher that is no thread (a source, a device's DMA)."""
+    if decide(w, channel) and _hold(w, channel):
+        target = _deliver(w, channel)
+        if target is not None:
+            begin_wake(w, target)
+
+
+def notify(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int) -> Steps:
+    """Decide, pay for sending, and deliver, on the publisher's thread."""
+    if not decide(w, channel):
+        return
+    yield from pay(w, thread, stage.index, channel.row.send, packet)
+    w.note("notify", thread, stage.index, packet=packet, ring=w.rings[channel.row.ring],
+           forward=int(channel.row.forward))  # fmt: skip
+    if not _hold(w, channel):
+        return
+    target = _deliver(w, channel, sender=thread)
+    if target is not None:
+        yield from pay(w, thread, stage.index, target.row.signal, packet)
+        begin_wake(w, target)
+
+
+def _hold(w: World, channel: Channel) -> bool:
+    """Count a decision to send; tell whether it is time to deliver (coalescing)."""
+    row = channel.row
+    if row.hold_n <= 1 and row.hold_ps == 0:
+        return True
+    channel.held += 1
+    if channel.held >= row.hold_n:
+        channel.held = 0
+        channel.hold_serial += 1
+        return True
+    if channel.held == 1:
+        serial = channel.hold_serial
+        rank = w.program.rank_of_channel(channel.index)
+        w.at(w.now + row.hold_ps, DUE, rank, lambda: _hold_over(w, channel, serial))
+    return False
+
+
+def _hold_over(w: World, channel: Channel, serial: int) -> None:
+    if channel.hold_serial != serial:
+        return
+    channel.held = 0
+    channel.hold_serial += 1
+    target = _deliver(w, channel)
+    if target is not None:
+        begin_wake(w, target)
+
+
+def _deliver(w: World, channel: Channel, sender: Thread | None = None) -> Thread | None:
+    """Start a delivery. Return the target thread if it sleeps and is now the caller's to wake."""
+    if channel.in_flight:
+        return None
+    due = moderate(w.now, channel.last_ps, channel.row.gap_ps)
+    if due > w.now:
+        channel.in_flight = True
+        rank = w.program.rank_of_channel(channel.index)
+        w.at(due, DUE, rank, lambda: _gap_over(w, channel))
+        return None
+    channel.last_ps = w.now
+    return _reach(w, channel, sender)
+
+
+def _gap_over(w: World, channel: Channel) -> None:
+    channel.in_flight = False
+    channel.last_ps = w.now
+    target = _reach(w, channel, None)
+    if target is not None:
+        begin_wake(w, target)
+
+
+def _reach(w: World, channel: Channel, sender: Thread | None) -> Thread | None:
+    """Deliver to a thread in the state in which it is."""
+    stage = w.stages[channel.row.target]
+    thread = w.threads[stage.row.thread]
+    if thread.mode == "asleep":
+        thread.mode = "claimed"
+        _land(w, channel, intrude=False)
+        return thread
+    quiet = thread is sender or thread.in_exit or thread.mode in WAITS_FOR_NOTHING
+    if quiet or thread.mode in ("spin_armed", "spin_look"):
+        _land(w, channel, intrude=False)
+        return None
+    delay = w.book_delays(stage.index, channel.row.running, 0)
+    if delay == 0:
+        _land(w, channel, intrude=True)
+    else:
+        channel.in_flight = True
+        rank = w.program.rank_of_channel(channel.index)
+        w.at(w.now + delay, DUE, rank, lambda: _land(w, channel, intrude=True))
+    return None
+
+
+def _land(w: World, channel: Channel, *, intrude: bool) -> None:
+    """The delivery is there: its stage is pending."""
+    channel.in_flight = False
+    stage = w.stages[channel.row.target]
+    stage.pending = True
+    if intrude and channel.row.intrude:
+        stage.intrusions += 1
+    thread = w.threads[stage.row.thread]
+    w.note("deliver_notification", thread, stage.index, ring=w.rings[channel.row.ring])
+    if thread.row.wait != "poll":
+        enqueue(w, stage, entry=True)
+
+
+def room(w: World, stage: Stage) -> int:
+    """Free slots ahead of a stage (without a ring ahead: any number)."""
+    return UNBOUNDED if stage.row.out == NONE else w.rings[stage.row.out].free

@@ -1,0 +1,313 @@
+"""A stage's turn: entry, batches, the inline stages behind it, and what it does on empty."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from virtsim.engines.reference.cores import pay
+from virtsim.engines.reference.handing import emit, finish_batch, held_first
+from virtsim.engines.reference.notifying import arms, freed, notify, room, take
+from virtsim.engines.reference.waiting import enqueue, nothing_ready, spin_and_look
+from virtsim.engines.reference.world import Stage, Steps, Thread, World
+from virtsim.program import LEVELS, NONE
+from virtsim.semantics import DUE, burst_take
+
+HARDIRQ, SOFTIRQ, PROCESS = range(len(LEVELS))
+Count = Generator[simpy.Event, Any, tuple[int, int]]
+Answer = Generator[simpy.Event, Any, bool]
+
+
+def run_one(w: World, thread: Thread) -> Steps:
+    """Run the most urgent thing that is ready: a stage's entry or its turn."""
+    level = thread.top
+    stage, is_entry = thread.ready[level].popleft()
+    saved, thread.level = thread.level, level
+    if level == SOFTIRQ and thread.softirq_since < 0:
+        thread.softirq_since, thread.softirq_n = w.now, 0
+    if is_entry:
+        yield from entry(w, thread, stage)
+    else:
+        stage.turn_queued = False
+        yield from turn(w, thread, stage)
+    thread.level = saved
+    if level == SOFTIRQ:
+        _softirq_limit(w, thread)
+    elif thread.ksoftirqd:
+        thread.ksoftirqd = any(s.row.level == SOFTIRQ for s, _ in thread.ready[PROCESS])
+
+
+def _softirq_limit(w: World, thread: Thread) -> None:
+    """End a softirq round; what is left after its limits goes on at process level."""
+    row, queue = thread.row, thread.ready[SOFTIRQ]
+    over = thread.softirq_n >= row.softirq_packets
+    over = over or w.now - thread.softirq_since >= row.softirq_ps
+    if queue and not over:
+        return
+    thread.softirq_since = -1
+    if queue:
+        thread.ksoftirqd = True
+        thread.ready[PROCESS].extend(queue)
+        queue.clear()
+
+
+def entry(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Serve a delivery: pay what it costs, then let the stage have its turn."""
+    stage.entry_queued = False
+    stage.pending = False
+    yield from arms(w, thread, stage, "entry", 0)
+    yield from _intrusions(w, thread, stage)
+    yield from pay(w, thread, stage.index, stage.row.entry, 0)
+    if stage.row.full in ("wait", "hold"):
+        stage.stopped = False
+    if stage.row.timer_ps:
+        _timer(w, stage)
+    elif stage.row.defer:
+        enqueue(w, stage)
+    elif not stage.turn_queued:
+        yield from turn(w, thread, stage)
+
+
+def _intrusions(w: World, thread: Thread, stage: Stage) -> Steps:
+    n, stage.intrusions = stage.intrusions, 0
+    for channel in w.channels:
+        if n and channel.row.target == stage.index:
+            yield from pay(w, thread, stage.index, channel.row.intrude, 0)
+            n -= 1
+
+
+def _timer(w: World, stage: Stage) -> None:
+    """First delivery: start the timer. A second one while it runs: have the turn now."""
+    stage.timer_serial += 1
+    if stage.timer_running:
+        stage.timer_running = False
+        enqueue(w, stage)
+        return
+    _start_timer(w, stage)
+
+
+def _start_timer(w: World, stage: Stage) -> None:
+    serial = stage.timer_serial
+    stage.timer_running = True
+
+    def expire() -> None:
+        if stage.timer_running and stage.timer_serial == serial:
+            stage.timer_running = False
+            enqueue(w, stage)
+
+    w.at(w.now + stage.row.timer_ps, DUE, w.program.rank_of_timer(stage.index), expire)
+
+
+def requeue(w: World, stage: Stage) -> None:
+    """Let a stage go on later: at the end of its queue, or when its timer says so."""
+    if stage.row.timer_ps:
+        stage.timer_serial += 1
+        _start_timer(w, stage)
+    else:
+        enqueue(w, stage)
+
+
+def turn(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Run a stage once."""
+    yield from pay(w, thread, stage.index, stage.row.turn, 0)
+    if stage.row.role == "reclaim":
+        yield from _reclaim(w, thread, stage)
+        return
+    served = served_b = 0
+    while True:
+        n, n_b = yield from _batch(w, thread, stage, served, served_b)
+        served, served_b = served + n, served_b + n_b
+        if thread.row.wait == "poll":
+            return
+        if stage.stopped:
+            yield from _refill(w, thread, stage)
+            return
+        if served >= stage.row.budget or served_b >= stage.row.budget_b:
+            yield from _refill(w, thread, stage)
+            requeue(w, stage)
+            return
+        yield from w.check(thread)
+        if not stage.rearmed and w.rings[stage.row.ring].waiting:
+            continue
+        yield from _refill(w, thread, stage)
+        if stage.rearmed:
+            stage.rearmed = False
+            return
+        again = yield from _empty(w, thread, stage)
+        if not again:
+            return
+
+
+def _batch(w: World, thread: Thread, stage: Stage, served: int, served_b: int) -> Count:
+    """Take and serve one batch; return its packets and bytes."""
+    yield from w.check(thread)
+    ring, row = w.rings[stage.row.ring], stage.row
+    yield from held_first(w, thread, stage)
+    if stage.stopped:
+        return 0, 0
+    left = row.budget - served
+    packets: list[int] = []
+    n_b = 0
+    if row.gather == "burst":
+        packets = [take(w, ring) for _ in range(burst_take(ring.waiting, row.batch, left))]
+        if packets:
+            yield from pay(w, thread, stage.index, row.batch_uses, packets[0])
+        for packet in packets:
+            yield from _serve(w, thread, stage, packet)
+        n_b = sum(w.size_b[p] for p in packets)
+    else:
+        while len(packets) < min(row.batch, left) and served_b + n_b < row.budget_b:
+            if not ring.waiting and not (yield from _rearm_early(w, thread, stage, packets)):
+                break
+            if stage.stopped or not (yield from _may_take(w, thread, stage)):
+                break
+            packet = take(w, ring)
+            if w.arrived[packet] < 0:
+                w.arrive(packet)
+            packets.append(packet)
+            n_b += w.size_b[packet]
+            if len(packets) == 1:
+                yield from pay(w, thread, stage.index, row.batch_uses, packet)
+            yield from _serve(w, thread, stage, packet)
+            if len(packets) < row.batch:
+                yield from w.check(thread)
+    if packets:
+        thread.softirq_n += len(packets) * (row.level == SOFTIRQ)
+        yield from finish_batch(w, thread, stage, packets)
+    return len(packets), n_b
+
+
+def _rearm_early(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Answer:
+    """Re-arm before the batch in hand is flushed (vhost-net variant A); tell of late arrivals."""
+    if stage.row.flush == "before_rearm" or not packets:
+        return False
+    yield from arms(w, thread, stage, "empty", packets[-1])
+    yield from w.check(thread)
+    if w.rings[stage.row.ring].waiting:
+        yield from arms(w, thread, stage, "entry", packets[-1])
+        return True
+    stage.rearmed = True
+    return False
+
+
+def _may_take(w: World, thread: Thread, stage: Stage) -> Answer:
+    """Tell whether there is a slot ahead; if not, ask to be told of one and look once more."""
+    if stage.row.full != "wait" or room(w, stage) > 0:
+        return True
+    yield from arms(w, thread, stage, "stop", 0)
+    yield from w.check(thread)
+    if room(w, stage) > 0:
+        return True
+    stage.stopped = True
+    w.stops[stage.index] += 1
+    return False
+
+
+def _serve(w: World, thread: Thread, stage: Stage, packet: int) -> Steps:
+    """Do a stage's work on one packet."""
+    if w.arrived[packet] < 0:
+        w.arrive(packet)
+    yield from arms(w, thread, stage, "take", packet)
+    if stage.row.reclaims:
+        ahead = w.rings[stage.row.out]
+        ahead.freed = ahead.done
+    began = w.now
+    yield from pay(w, thread, stage.index, stage.row.item, packet)
+    assert w.now > began or not stage.row.item
+    if stage.row.publish == "each" and stage.row.inline == NONE:
+        yield from emit(w, thread, stage, [packet])
+
+
+def _refill(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Give back consumed receive buffers once more than ``refill`` are missing."""
+    ring = w.rings[stage.row.ring]
+    if stage.row.done != "never" or ring.taken - ring.done <= stage.row.refill:
+        return
+    ring.done = ring.taken
+    w.note("refill", thread, stage.index, ring=ring, done=ring.done)
+    freed(w, ring)
+    if ring.row.reverse != NONE:
+        yield from notify(w, thread, stage, w.channels[ring.row.reverse], 0)
+
+
+def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
+    """The ring was empty: spin, re-arm, look once more. Tell whether the turn goes on."""
+    row, ring = stage.row, w.rings[stage.row.ring]
+    if thread.row.spin is not None and not thread.row.spin.armed:
+        yield from _quiet_spin(w, thread)
+        if ring.waiting:
+            return True
+        if not nothing_ready(thread):
+            enqueue(w, stage)
+            return False
+    yield from pay(w, thread, stage.index, row.empty_uses, 0)
+    if row.on_empty == "leave":
+        return False
+    yield from arms(w, thread, stage, "empty", 0)
+    if row.on_empty == "serve_armed":
+        n, _ = yield from _batch(w, thread, stage, 0, 0)
+        if n or stage.stopped:
+            yield from arms(w, thread, stage, "entry", 0)
+            requeue(w, stage)
+        return False
+    yield from w.check(thread)
+    if not ring.waiting:
+        return False
+    yield from arms(w, thread, stage, "entry", 0)
+    if row.recheck == "requeue":
+        enqueue(w, stage)
+        return False
+    return True
+
+
+def _quiet_spin(w: World, thread: Thread) -> Steps:
+    """Spin with the notifications of the thread's idle stages off, as vhost's busy poll does."""
+    idle = [s for s in thread.stages if not (s.turn_queued or s.entry_queued or s.stopped)]
+    for stage in idle:
+        yield from arms(w, thread, stage, "entry", 0)
+    yield from spin_and_look(w, thread)
+    for stage in idle:
+        if w.rings[stage.row.ring].waiting:
+            enqueue(w, stage)
+        elif stage.index != idle[0].index or len(idle) > 1:
+            yield from arms(w, thread, stage, "empty", 0)
+            if w.rings[stage.row.ring].waiting:
+                enqueue(w, stage)
+
+
+def _reclaim(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Take back used slots, restart a stopped producer, re-arm and look once more."""
+    ring = w.rings[stage.row.ring]
+    while True:
+        yield from w.check(thread)
+        if ring.freed < ring.done:
+            n = ring.done - ring.freed
+            ring.freed = ring.done
+            w.note("reclaim", thread, stage.index, ring=ring, freed=ring.freed)
+            freed(w, ring)
+            for _ in range(n):
+                yield from pay(w, thread, stage.index, stage.row.item, 0)
+        yield from _restart(w, thread, stage)
+        yield from arms(w, thread, stage, "empty", 0)
+        yield from w.check(thread)
+        if ring.freed == ring.done or stage.row.on_empty == "leave":
+            return
+        if stage.row.recheck == "requeue":
+            yield from arms(w, thread, stage, "entry", 0)
+            enqueue(w, stage)
+            return
+
+
+def _restart(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Let the producer that this stage restarts go on, if there is room again."""
+    if stage.row.restarts == NONE:
+        return
+    producer = w.stages[stage.row.restarts]
+    if not producer.stopped or room(w, producer) < producer.row.room:
+        return
+    producer.stopped = False
+    yield from pay(w, thread, stage.index, stage.row.restart, 0)
+    enqueue(w, producer)
+

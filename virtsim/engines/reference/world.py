@@ -1,0 +1,343 @@
+"""The state of a run and its clock: SimPy's heap, ordered inside an instant by our keys."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from virtsim.engines.outcome import STATES, Event, Job
+from virtsim.errors import EngineRefusal
+from virtsim.program import NONE, ChannelRow, CoreRow, Program, RingRow, StageRow, ThreadRow, Uses
+from virtsim.semantics import CHECK, DUE, MAX_ROUNDS, MASK, SLEEP, stretch
+
+Steps = Generator[simpy.Event, Any, None]
+BUSY, POLLING, RUNNABLE, ASLEEP = range(len(STATES))
+UNBOUNDED = 1 << 60
+
+
+class Gate(simpy.Event):
+    """What a thread waits on. The first to open it wins, later openers do nothing."""
+
+    def open(self) -> None:
+        """Let the waiting thread go on, now."""
+        if self.callbacks is None:
+            return
+        callbacks, self.callbacks = self.callbacks, None  # type: ignore[assignment]
+        self._ok, self._value = True, None
+        for callback in callbacks:
+            callback(self)
+
+
+class Ring:
+    """A ring's free-running counters; ``items`` holds what was published and not yet taken."""
+
+    def __init__(self, index: int, row: RingRow) -> None:
+        self.index, self.row = index, row
+        self.capacity = row.capacity or UNBOUNDED
+        self.items: deque[int] = deque()
+        self.published = self.visible = self.taken = self.done = self.freed = 0
+        self.last_visible_ps = 0
+        self.blocked: list[Callable[[], None]] = []
+        self.consumer: Stage | None = None
+
+    @property
+    def returned(self) -> int:
+        """Slots that the consumer has given back, as its reverse channel counts them."""
+        return self.taken if self.row.frees == "take" else self.done
+
+    @property
+    def known(self) -> int:
+        """Slots that the producer knows to be free again."""
+        return self.freed if self.row.frees == "reclaim" else self.returned
+
+    @property
+    def free(self) -> int:
+        """Free slots as the producer sees them."""
+        return self.capacity - (self.published - self.known)
+
+    @property
+    def waiting(self) -> int:
+        """Packets that a look at the ring finds."""
+        return self.visible - self.taken
+
+
+class Channel:
+    """One direction of notification."""
+
+    def __init__(self, index: int, row: ChannelRow) -> None:
+        self.index, self.row = index, row
+        self.event = 0 if row.armed else MASK
+        self.old = 0
+        self.armed = row.armed
+        self.in_flight = False
+        self.last_ps: int | None = None
+        self.held = 0
+        self.hold_serial = 0
+
+
+class Stage:
+    """What changes about a stage."""
+
+    def __init__(self, index: int, row: StageRow) -> None:
+        self.index, self.row = index, row
+        self.pending = False
+        self.intrusions = 0
+        self.entry_queued = self.turn_queued = False
+        self.stopped = self.rearmed = False
+        self.held: int | None = None
+        self.timer_serial = 0
+        self.timer_running = False
+
+
+class Core:
+    """Who runs, who waits, and since when."""
+
+    def __init__(self, index: int, row: CoreRow) -> None:
+        self.index, self.row = index, row
+        self.holder: Thread | None = None
+        self.queue: deque[Thread] = deque()
+        self.idle_since = self.slice_since = 0
+        self.stops: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+
+class Thread:
+    """What changes about a thread. ``mode`` says what it is waiting for."""
+
+    def __init__(self, index: int, row: ThreadRow, core: Core) -> None:
+        self.index, self.row, self.core = index, row, core
+        self.mode = "start"
+        self.state, self.since = ASLEEP, 0
+        self.gate: Gate | None = None
+        self.level = -1
+        self.in_exit = False
+        self.displaced = False
+        self.ready: tuple[deque[tuple[Stage, bool]], ...] = (deque(), deque(), deque())
+        self.stages: list[Stage] = []
+        self.poll_ps = 0
+        self.position = 0
+        self.parked_ps = 0
+        self.due_ps = -1
+        self.look_from = self.look_every = 0
+        self.softirq_n, self.softirq_since = 0, -1
+        self.ksoftirqd = False
+
+    @property
+    def top(self) -> int:
+        """The highest level with something ready (3: none)."""
+        for level, queue in enumerate(self.ready):
+            if queue:
+                return level
+        return 3
+
+
+class World:
+    """Everything that a run changes, and the few verbs that change it."""
+
+    def __init__(self, program: Program, job: Job) -> None:
+        self.program, self.job = program, job
+        self.env = simpy.Environment()
+        self.round, self.phase, self.rank = 0, DUE, -1
+        self.flat = job.prices.flat.tolist()
+        self.offset = job.prices.offset.tolist()
+        self.step = job.prices.step.tolist()
+        self.at_ps = job.packets.at_ps.tolist()
+        self.size_b = job.packets.size_b.tolist()
+        self._build(program)
+        n = len(self.at_ps)
+        self.arrived, self.delivered = [-1] * n, [-1] * n
+        self.dropped = [-1] * n
+        shape = (len(program.stages) + len(program.threads), len(program.uses))
+        self.count, self.busy, self.delay, self.bytes = (
+            [[0] * shape[1] for _ in range(shape[0])] for _ in range(4)
+        )
+        self.acc = [[0] * len(STATES) for _ in self.threads]
+        self.marks: list[tuple[int, list[list[int]]]] = []
+        self.wakeups, self.spin_hits = [0] * len(self.threads), [0] * len(self.threads)
+        self.stolen = [0] * len(self.threads)
+        self.stops = [0] * len(self.stages)
+        self.events = self.finished = self.n_arrived = 0
+        self.trace: list[Event] = []
+        self.on_finish: Callable[[int], None] = lambda _packet: None
+        self.rise: Callable[[Thread], Steps]
+
+    def _build(self, program: Program) -> None:
+        self.cores = [Core(i, row) for i, row in enumerate(program.cores)]
+        for core, at, length in program.interruptions:
+            self.cores[core].stops = (at, length)
+        self.rings = [Ring(i, row) for i, row in enumerate(program.rings)]
+        self.channels = [Channel(i, row) for i, row in enumerate(program.channels)]
+        self.stages = [Stage(i, row) for i, row in enumerate(program.stages)]
+        self.threads = [
+            Thread(i, row, self.cores[row.core]) for i, row in enumerate(program.threads)
+        ]
+        for stage in self.stages:
+            if stage.row.role != "inline":
+                self.threads[stage.row.thread].stages.append(stage)
+            if stage.row.role == "take":
+                self.rings[stage.row.ring].consumer = stage
+
+    # -- the clock ---------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The time, in picoseconds."""
+        return int(self.env.now)
+
+    def at(self, when: int, phase: int, rank: int, act: Callable[[], None]) -> None:
+        """Do something at a time, in its place inside that instant."""
+        turn = 0
+        if when == self.env.now:
+            late = phase == DUE or (phase, rank) <= (self.phase, self.rank)
+            turn = MAX_ROUNDS if phase == SLEEP else self.round + late
+            if phase != SLEEP and turn % MAX_ROUNDS == MAX_ROUNDS - 1:
+                raise EngineRefusal(
+                    where=self.program.name,
+                    got=f"more than {MAX_ROUNDS - 1} rounds at {self.now} ps, last at rank {rank}",
+                    want="an instant that ends",
+                    hint="stages that hand packets on in no time form a loop",
+                )
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        event.callbacks.append(lambda _event: self._enter(turn, phase, rank, act))
+        self.env.schedule(event, priority=(turn << 34) | (phase << 32) | rank, delay=when - self.env.now)  # type: ignore[arg-type]
+
+    def _enter(self, turn: int, phase: int, rank: int, act: Callable[[], None]) -> None:
+        self.round, self.phase, self.rank = turn, phase, rank
+        self.events += 1
+        act()
+
+    def until(self, when: int, phase: int, rank: int) -> Steps:
+        """Wait for a place in time that nothing can bring forward."""
+        gate = Gate(self.env)
+        self.at(when, phase, rank, gate.open)
+        yield gate
+
+    def check(self, thread: Thread) -> Steps:
+        """Wait for this instant's phase 1, where free threads look at their rings."""
+        rank = self.program.rank_of_thread(thread.index)
+        if self.env.peek() > self.env.now and self.phase in (DUE, CHECK):
+            self.phase, self.rank = CHECK, max(rank, self.rank)
+            return
+        mode, thread.mode = thread.mode, "phase"
+        yield from self.until(self.now, CHECK, rank)
+        thread.mode = mode
+
+    # -- money and time ----------------------------------------------------------------------
+
+    def price(self, use: int, packet: int) -> int:
+        """Price of a use on a packet, in picoseconds."""
+        return int(self.flat[self.offset[use] + packet * self.step[use]])
+
+    def prices(self, uses: Uses, packet: int) -> int:
+        """Sum of prices."""
+        return sum(self.price(use, packet) for use in uses)
+
+    def set_state(self, thread: Thread, state: int) -> None:
+        """Book the time in the old state and begin another."""
+        now = self.now
+        self.acc[thread.index][thread.state] += now - thread.since
+        thread.state, thread.since = state, now
+
+    def book(self, payer: int, use: int, packet: int, cost: int, times: int = 1) -> None:
+        """Book a use to a payer."""
+        row = self.program.uses[use]
+        self.count[payer][use] += times
+        if row.per_byte:
+            self.bytes[payer][use] += self.size_b[packet] * times
+        (self.busy if row.busy else self.delay)[payer][use] += cost
+
+    def book_delays(self, payer: int, uses: Uses, packet: int) -> int:
+        """Book delays to whoever they hold up and return their sum."""
+        total = 0
+        for use in uses:
+            cost = self.price(use, packet)
+            self.book(payer, use, packet, cost)
+            total += cost
+        return total
+
+    def occupy(self, thread: Thread, payer: int, use: int, packet: int, state: int) -> Steps:
+        """Let one use pass on the thread's core, without asking whether it may."""
+        cost = self.price(use, packet)
+        self.note("pay", thread, payer, use, packet)
+        self.book(payer, use, packet, cost)
+        if cost == 0:
+            return
+        if thread.state != state:
+            self.set_state(thread, state)
+        stops = thread.core.stops
+        end = self.now + cost if not stops[0] else stretch(self.now, cost, *stops)
+        stolen = end - self.now - cost
+        mode, thread.mode = thread.mode, "op"
+        thread.in_exit = self.program.uses[use].exit
+        yield from self.until(end, DUE, self.program.rank_of_thread(thread.index))
+        thread.in_exit = False
+        thread.mode = mode
+        if stolen:
+            self.set_state(thread, state)
+            self.acc[thread.index][state] -= stolen
+            self.acc[thread.index][RUNNABLE] += stolen
+            self.stolen[thread.index] += stolen
+
+    # -- packets -----------------------------------------------------------------------------
+
+    def arrive(self, packet: int) -> None:
+        """Stamp an arrival; the first and the last measured one bound the window."""
+        self.arrived[packet] = self.now
+        self.n_arrived += 1
+        if self.n_arrived in (self.job.warmup + 1, len(self.at_ps)):
+            for thread in self.threads:
+                self.set_state(thread, thread.state)
+            self.marks.append((self.now, [list(row) for row in self.acc]))
+
+    def finish(self, packet: int, dropped_at: int = NONE) -> None:
+        """Stamp the end of a packet's life: delivered, or dropped at a ring."""
+        if dropped_at == NONE:
+            self.delivered[packet] = self.now
+            self.note("deliver", packet=packet)
+        else:
+            self.dropped[packet] = dropped_at
+            self.note("drop", packet=packet, ring=self.rings[dropped_at])
+        self.finished += 1
+        if self.job.on_progress and self.finished % 256 == 0:
+            self.job.on_progress(self.finished, len(self.at_ps))
+        self.on_finish(packet)
+
+    def note(
+        self,
+        what: str,
+        thread: Thread | None = None,
+        payer: int = NONE,
+        use: int = NONE,
+        packet: int = NONE,
+        ring: Ring | None = None,
+        **detail: int,
+    ) -> None:
+        """Keep a line of the trace, if one is asked for."""
+        if not self.job.trace:
+            return
+        named = 0 <= payer < len(self.stages)
+        self.trace.append(
+            Event(
+                self.now,
+                what,
+                thread.row.name if thread else "",
+                self.stages[payer].row.name if named else "",
+                use,
+                packet,
+                ring.row.name if ring else "",
+                tuple(sorted(detail.items())),
+            )
+        )
+
+    def payer_of(self, thread: Thread) -> int:
+        """Ledger row of a thread's own uses."""
+        return len(self.stages) + thread.index
+
+
+def as_ints(rows: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return nested lists of integers as an int64 array."""
+    return np.array(rows, dtype=np.int64)

@@ -1,0 +1,150 @@
+"""Parts and the paths composed of them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, ParamSpec
+
+from virtsim.errors import InputError, did_you_mean
+from virtsim.model.ring import Ring, Virtqueue
+from virtsim.model.stage import Stage
+
+Seam = Literal["app", "virtqueue", "skb", "mbuf", "register", "dma", "link", "any"]
+Element = Stage | Ring | Virtqueue
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named piece of a path, read both ways.
+
+    ``tx`` and ``rx`` list its stages and rings in the order in which a packet of that direction
+    meets them. ``inner`` and ``outer`` are the kinds of its seams, guest side first.
+    """
+
+    name: str
+    inner: Seam
+    outer: Seam
+    tx: tuple[Element, ...] = ()
+    rx: tuple[Element, ...] = ()
+    made_by: Callable[..., Part] | None = field(default=None, compare=False, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def set(self, option: str, value: Any, where: str) -> Part:
+        """Return the part made anew with one option changed.
+
+        Raises
+        ------
+        InputError
+            If the part has no such option, or refuses the value.
+        """
+        known = tuple(self.options)
+        name = option.replace(".", "_")
+        if name not in known and name[:3] in ("tx_", "rx_"):
+            name = name[3:]
+        if name not in known or self.made_by is None:
+            want = f"one of {', '.join(known)}" if known else "no option, it has none"
+            raise InputError(
+                where, f"part '{self.name}' has no option '{option}'", want, did_you_mean(name, known)
+            )
+        try:
+            return self.made_by(**{**self.options, name: value})
+        except InputError as error:
+            raise InputError(where, error.got, error.want, error.hint) from None
+
+
+def part(make: Callable[P, Part]) -> Callable[P, Part]:
+    """Let a function that makes a Part remember its options, so that ``but`` can change them."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def remembering(*args: P.args, **kwargs: P.kwargs) -> Part:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        made = make(*args, **kwargs)
+        return replace(made, made_by=remembering, options=dict(bound.arguments))
+
+    return remembering
+
+
+@dataclass(frozen=True)
+class Path:
+    """One chain of parts, guest outwards, read left to right in tx and right to left in rx.
+
+    Raises
+    ------
+    InputError
+        If two neighbours have unlike seams, or two parts one name.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    summary: str = ""
+
+    def __init__(self, name: str, *parts: Part, summary: str = "") -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "parts", tuple(p for p in parts if p.name != "none"))
+        object.__setattr__(self, "summary", summary)
+        self._check()
+
+    def _check(self) -> None:
+        names = [p.name for p in self.parts]
+        for i, (inner, outer) in enumerate(zip(self.parts, self.parts[1:], strict=False)):
+            if "any" not in (inner.outer, outer.inner) and inner.outer != outer.inner:
+                raise InputError(
+                    f"{self.name}.parts[{i + 1}]",
+                    f"'{inner.name}' ends in a {inner.outer} and '{outer.name}' "
+                    f"begins with a {outer.inner}",
+                    "neighbours with the same kind of seam",
+                    f"put a part between them, or one that takes a {inner.outer}",
+                )
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise InputError(
+                    f"{self.name}.parts[{i}]", f"a second part named '{name}'", "each name once"
+                )
+
+    def named(self, name: str) -> Path:
+        """Return the same path under another name."""
+        return Path(name, *self.parts, summary=self.summary)
+
+    def swap(self, name: str, *others: Part) -> Path:
+        """Return the path with one part replaced (by nothing, with ``parts.none()``)."""
+        self._index(name, f"{self.name}.swap")
+        made: list[Part] = []
+        for old in self.parts:
+            made.extend(others if old.name == name else (old,))
+        return Path(self.name, *made, summary=self.summary)
+
+    def but(self, changes: Mapping[str, Any], where: str = "") -> Path:
+        """Return the path with options changed: dotted name (part.option) and value.
+
+        Raises
+        ------
+        InputError
+            For a part or an option that is not there, or a value that the part refuses.
+        """
+        parts = list(self.parts)
+        where = where or f"{self.name}.but"
+        for key, value in changes.items():
+            name, dot, option = key.partition(".")
+            spot = f"{where}.{key}"
+            if not dot:
+                raise InputError(spot, f"'{key}' names no option", "part.option", "vhost.spin")
+            i = self._index(name, spot)
+            parts[i] = parts[i].set(option, value, spot)
+        return Path(self.name, *parts, summary=self.summary)
+
+    def _index(self, name: str, where: str) -> int:
+        names = [p.name for p in self.parts]
+        if name not in names:
+            raise InputError(
+                where,
+                f"path '{self.name}' has no part '{name}'",
+                f"one of {', '.join(names)}",
+                did_you_mean(name, names),
+            )
+        return names.index(name)

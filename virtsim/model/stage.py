@@ -1,0 +1,72 @@
+"""A step of a packet's life, and how it handles its rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from virtsim.model.thread import Thread
+
+Ops = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """When a stage changes which notification it asks for, and to what.
+
+    ``of`` is "work" (packets on the ring it takes from) or "room" (slots on the ring ahead);
+    ``passed`` lets the completion stage run if the armed event lies behind already.
+    """
+
+    of: Literal["work", "room"]
+    when: Literal["entry", "take", "publish", "stop", "empty"]
+    value: Literal["next", "share", "off"]
+    ops: Ops = ()
+    passed: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A handler: takes packets from the ring before it and hands them to what comes next.
+
+    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``), per
+    turn (``turn``), per batch (``batch_ops``), per packet (``ops``), at an empty ring (``empty_ops``) or
+    per look that finds nothing (``poll``). The other fields are those of
+    :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead.
+    """
+
+    name: str
+    thread: Thread | None = None
+    level: Literal["softirq", "process"] = "process"
+    ops: Ops = ()
+    entry: Ops = ()
+    turn: Ops = ()
+    batch_ops: Ops = ()
+    empty_ops: Ops = ()
+    poll: Ops = ()
+    rearm: Ops = ()
+    gather: Literal["fill", "burst"] = "fill"
+    batch: int = 1
+    budget: int = 1 << 30
+    budget_b: int = 1 << 60
+    done: Literal["before", "after", "never"] = "after"
+    publish: Literal["each", "batch"] = "each"
+    decide: Literal["each", "batch"] = "each"
+    full: Literal["drop", "block", "stop", "wait", "hold", "retry"] = "drop"
+    room: int = 1
+    retries: int = 0
+    on_empty: Literal["rearm", "serve_armed", "leave"] = "rearm"
+    recheck: Literal["continue", "requeue"] = "continue"
+    flush: Literal["before_rearm", "after_rearm"] = "before_rearm"
+    defer: bool = False
+    timer_ps: int = 0
+    refill: int = 0
+    reclaims: bool = False
+    arms: tuple[Arm, ...] = ()
+    completion: Stage | None = None
+    restart: Ops = ()
+
+    @property
+    def by_packet(self) -> bool:
+        """Whether an inline stage takes each packet all the way before it takes the next."""
+        return self.gather == "fill"

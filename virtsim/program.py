@@ -1,0 +1,253 @@
+"""The machine form of a path: tables of integers that every engine reads.
+
+A :class:`Program` holds no prices and no packets. It can be printed, compared and hashed; the
+position of a row in its table is its rank (see :mod:`virtsim.semantics`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+NONE = -1
+"""A reference to no row."""
+
+Uses = tuple[int, ...]
+Mode = Literal["never", "always", "flags", "event"]
+Full = Literal["drop", "block", "stop", "wait", "hold", "retry"]
+Level = Literal["hardirq", "softirq", "process"]
+LEVELS: tuple[Level, ...] = ("hardirq", "softirq", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One op of one part for one reason: what the ledger books and the price table prices.
+
+    ``exit`` marks work that KVM or QEMU does on a vCPU thread while its guest stands still.
+    """
+
+    op: str
+    cause: str
+    busy: bool
+    part: str = ""
+    per_byte: bool = False
+    exit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRow:
+    """A core: its switch use, quantum, and idle states as (residency, exit use)."""
+
+    name: str
+    switch: Uses = ()
+    quantum_ps: int = 3_000_000_000
+    idle_states: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpinRow:
+    """How long a thread looks before it gives up its core.
+
+    ``armed`` spins sit after the re-arm and are ended by a delivery (halt polling); the others sit
+    before it and are ended by a look at the ring every ``turn`` use (vhost busy polling).
+    """
+
+    max_ps: int
+    armed: bool
+    turn: Uses = ()
+    adaptive: bool = False
+    start_ps: int = 0
+    grow: int = 2
+    shrink: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A thread: its core, its way of waiting, and what sleeping and waking cost.
+
+    ``signal`` is paid by whoever wakes it, ``wake`` passes before it runs, ``idle`` is paid when it
+    has nothing left to do, ``block`` when its spin found nothing, ``resume`` when it runs again,
+    ``hit`` passes when an armed spin is ended by a delivery, ``loop`` opens each iteration (of a poller
+    that found nothing: ``idle_loop``).
+    """
+
+    name: str
+    kind: str
+    core: int
+    wait: Literal["sleep", "poll", "always"]
+    host_cpu: bool = True
+    softirq: bool = False
+    loop: Uses = ()
+    idle_loop: Uses = ()
+    signal: Uses = ()
+    wake: Uses = ()
+    idle: Uses = ()
+    spin: SpinRow | None = None
+    block: Uses = ()
+    resume: Uses = ()
+    hit: Uses = ()
+    softirq_packets: int = 300
+    softirq_ps: int = 8_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One direction of notification of one ring.
+
+    ``running`` passes before a running target sees it, ``intrude`` is busy time of a running
+    target; neither applies to a target that sleeps or is inside one of its own exits.
+    """
+
+    name: str
+    ring: int
+    forward: bool
+    mode: Mode
+    target: int
+    send: Uses = ()
+    running: Uses = ()
+    intrude: Uses = ()
+    gap_ps: int = 0
+    hold_ps: int = 0
+    hold_n: int = 1
+    armed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RingRow:
+    """A shared queue. ``capacity`` 0 means unbounded; ``frees`` says when a slot is free again."""
+
+    name: str
+    capacity: int
+    frees: Literal["take", "done", "reclaim"] = "take"
+    visible: Uses = ()
+    drop: str = ""
+    forward: int = NONE
+    reverse: int = NONE
+    virtqueue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRow:
+    """A change of a channel by a stage: when, and to which event index.
+
+    ``passed`` names the stage that becomes ready when the armed event lies behind already.
+    """
+
+    channel: int
+    when: Literal["entry", "take", "publish", "stop", "empty"]
+    value: Literal["next", "share", "off"]
+    k: int = 1
+    num: int = 3
+    den: int = 4
+    uses: Uses = ()
+    passed: int = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """A handler. See :mod:`virtsim.semantics` for the order in which its fields act."""
+
+    name: str
+    thread: int
+    level: int
+    side: str
+    ring: int
+    role: Literal["take", "reclaim", "inline"] = "take"
+    entry: Uses = ()
+    turn: Uses = ()
+    batch_uses: Uses = ()
+    item: Uses = ()
+    empty_uses: Uses = ()
+    poll: Uses = ()
+    gather: Literal["fill", "burst"] = "fill"
+    batch: int = 1
+    budget: int = 1 << 30
+    budget_b: int = 1 << 60
+    inline: int = NONE
+    done: Literal["before", "after", "never"] = "after"
+    out: int = NONE
+    publish: Literal["each", "batch"] = "each"
+    decide: Literal["each", "batch"] = "each"
+    full: Full = "drop"
+    room: int = 1
+    retries: int = 0
+    on_empty: Literal["rearm", "serve_armed", "leave"] = "rearm"
+    arms: tuple[ArmRow, ...] = ()
+    recheck: Literal["continue", "requeue"] = "continue"
+    flush: Literal["before_rearm", "after_rearm"] = "before_rearm"
+    defer: bool = False
+    timer_ps: int = 0
+    refill: int = 0
+    reclaims: bool = False
+    restarts: int = NONE
+    restart: Uses = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """Where packets come from: an arrival column, or a closed loop of ``outstanding`` packets."""
+
+    name: str
+    ring: int
+    kind: Literal["open", "saturate", "closed"] = "open"
+    outstanding: int = 0
+    think_ps: int = 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """All tables of one path in one direction."""
+
+    name: str
+    direction: str
+    uses: tuple[Use, ...]
+    cores: tuple[CoreRow, ...]
+    threads: tuple[ThreadRow, ...]
+    rings: tuple[RingRow, ...]
+    channels: tuple[ChannelRow, ...]
+    stages: tuple[StageRow, ...]
+    sources: tuple[SourceRow, ...]
+    interruptions: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tables."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the tables as plain lists and dictionaries."""
+        data = dataclasses.asdict(self)
+        del data["notes"]
+        return data
+
+    def lines(self) -> Iterator[str]:
+        """Yield the tables as text, one row a line, for reading and diffing."""
+        for table in ("sources", "channels", "threads", "cores", "rings", "stages", "uses"):
+            for i, row in enumerate(getattr(self, table)):
+                shown = ", ".join(
+                    f"{f.name}={getattr(row, f.name)}"
+                    for f in dataclasses.fields(row)
+                    if f.default is dataclasses.MISSING or getattr(row, f.name) != f.default
+                )
+                yield f"{table}[{i}]: {shown}"
+
+    def rank_of_channel(self, channel: int) -> int:
+        """Rank of a channel's deliveries (sources come first)."""
+        return len(self.sources) + channel
+
+    def rank_of_timer(self, stage: int) -> int:
+        """Rank of a stage's start timer (after all channels)."""
+        return len(self.sources) + len(self.channels) + stage
+
+    def rank_of_ring(self, ring: int) -> int:
+        """Rank of a ring's delayed publications (after all stage timers)."""
+        return len(self.sources) + len(self.channels) + len(self.stages) + ring
+
+    def rank_of_thread(self, thread: int) -> int:
+        """Rank of a thread: the last group."""
+        return self.rank_of_ring(len(self.rings)) + thread
