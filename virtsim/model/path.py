@@ -48,7 +48,10 @@ class Part:
         if name not in known or self.made_by is None:
             want = f"one of {', '.join(known)}" if known else "no option, it has none"
             raise InputError(
-                where, f"part '{self.name}' has no option '{option}'", want, did_you_mean(name, known)
+                where,
+                f"part '{self.name}' has no option '{option}'",
+                want,
+                did_you_mean(name, known),
             )
         try:
             return self.made_by(**{**self.options, name: value})

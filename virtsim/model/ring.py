@@ -77,7 +77,9 @@ class Virtqueue:
             )
         if self.suppress not in MODES:
             raise InputError(
-                "virtqueue.suppress", f"{self.suppress!r} suppresses nothing", f"one of {list(MODES)}"
+                "virtqueue.suppress",
+                f"{self.suppress!r} suppresses nothing",
+                f"one of {list(MODES)}",
             )
 
     def mode(self, line: Notify) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from virtsim.engines.outcome import Job, Outcome
 from virtsim.engines.reference.cores import acquire, pay
 from virtsim.engines.reference.notifying import announce, publish
 from virtsim.engines.reference.polling import park, settle
 from virtsim.engines.reference.serving import run_one, turn
 from virtsim.engines.reference.waiting import nothing_ready, rest
 from virtsim.engines.reference.world import ASLEEP, Gate, Stage, Steps, Thread, World, as_ints
+from virtsim.outcome import Job, Outcome
 from virtsim.program import NONE, Program, SourceRow
 from virtsim.semantics import DUE
 

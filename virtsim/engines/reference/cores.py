@@ -16,6 +16,7 @@ from virtsim.engines.reference.world import (
 from virtsim.program import Uses
 from virtsim.semantics import CHECK
 
+
 def acquire(w: World, thread: Thread) -> Steps:
     """Get the core: at once if it is free, else in turn, and then pay the switch."""
     core = thread.core

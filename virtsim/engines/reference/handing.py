@@ -139,4 +139,3 @@ def held_first(w: World, thread: Thread, stage: Stage) -> Steps:
         return
     packet, stage.held = stage.held, None
     yield from emit(w, thread, stage, [packet])
-

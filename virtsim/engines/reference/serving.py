@@ -310,4 +310,3 @@ def _restart(w: World, thread: Thread, stage: Stage) -> Steps:
     producer.stopped = False
     yield from pay(w, thread, stage.index, stage.row.restart, 0)
     enqueue(w, producer)
-

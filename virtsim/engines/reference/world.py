@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import simpy
 
-from virtsim.engines.outcome import STATES, Event, Job
 from virtsim.errors import EngineRefusal
+from virtsim.outcome import STATES, Event, Job
 from virtsim.program import NONE, ChannelRow, CoreRow, Program, RingRow, StageRow, ThreadRow, Uses
-from virtsim.semantics import CHECK, DUE, MAX_ROUNDS, MASK, SLEEP, stretch
+from virtsim.semantics import CHECK, DUE, MASK, MAX_ROUNDS, SLEEP, stretch
 
 Steps = Generator[simpy.Event, Any, None]
 BUSY, POLLING, RUNNABLE, ASLEEP = range(len(STATES))
@@ -203,7 +203,9 @@ class World:
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
         event.callbacks.append(lambda _event: self._enter(turn, phase, rank, act))
-        self.env.schedule(event, priority=(turn << 34) | (phase << 32) | rank, delay=when - self.env.now)  # type: ignore[arg-type]
+        self.env.schedule(
+            event, priority=(turn << 34) | (phase << 32) | rank, delay=when - self.env.now
+        )  # type: ignore[arg-type]
 
     def _enter(self, turn: int, phase: int, rank: int, act: Callable[[], None]) -> None:
         self.round, self.phase, self.rank = turn, phase, rank

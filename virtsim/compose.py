@@ -1,0 +1,486 @@
+"""From a path to its Program: rings, threads and stages get numbers, neighbours get joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from virtsim.costs import Profile
+from virtsim.errors import InputError
+from virtsim.model.ops import op as find_op
+from virtsim.model.path import Element, Part, Path
+from virtsim.model.ring import NEVER, Notify, Ring, Virtqueue
+from virtsim.model.stage import Arm, Stage
+from virtsim.model.thread import Always, Poll, Sleep, Thread
+from virtsim.program import (
+    LEVELS,
+    NONE,
+    ArmRow,
+    ChannelRow,
+    CoreRow,
+    Program,
+    RingRow,
+    SourceRow,
+    SpinRow,
+    StageRow,
+    ThreadRow,
+    Use,
+    Uses,
+)
+
+WIRE, STEP = "link.wire", "step"
+"""Ops that no profile prices: serialization on the link, and the picosecond a visit takes at least."""
+
+MIN_LINUX_TX_RING = 32
+PS_PER_NS = 1000
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a path runs on, besides its prices.
+
+    ``placement`` puts threads on cores by number; a thread that is not named has a core of its own.
+    ``cstates`` are the idle states that the governor may choose, shallow to deep.
+    """
+
+    nic_bps: int = 25_000_000_000
+    cstates: tuple[str, ...] = ("C1", "C6")
+    placement: Mapping[str, int] = field(default_factory=dict)
+    quantum_ps: int = 3_000_000_000
+
+
+def compose(
+    path: Path, direction: str, host: Host, profile: Profile, source: SourceRow | None = None
+) -> Program:
+    """Return the Program of a path in one direction.
+
+    Parameters
+    ----------
+    direction
+        "tx" (guest to link) or "rx" (link to guest).
+    profile
+        Only its parameters are read (idle-state residencies, the halt-poll ceiling), no price.
+    source
+        How packets arrive; by default from a column of times.
+
+    Raises
+    ------
+    InputError
+        If the path has nothing to play in that direction, or a part cannot stand where it does.
+    """
+    return _Builder(path, direction, host, profile).program(source or SourceRow("source", 0))
+
+
+@dataclass
+class _Draft:
+    """A stage on its way to a row: its element, and what its neighbours turn out to be."""
+
+    stage: Stage
+    part: str
+    ring: int = NONE
+    out: int = NONE
+    inline: list[tuple[str, Stage]] = field(default_factory=list)
+    taken: Ring | Virtqueue | None = None
+    ahead: Ring | Virtqueue | None = None
+
+
+class _Builder:
+    def __init__(self, path: Path, direction: str, host: Host, profile: Profile) -> None:
+        self.path, self.direction, self.host, self.profile = path, direction, host, profile
+        self.uses: dict[Use, int] = {}
+        self.threads: dict[Thread, int] = {}
+        self.thread_parts: dict[str, str] = {}
+        self.rings: list[RingRow] = []
+        self.channels: list[ChannelRow] = []
+        self.stages: list[StageRow] = []
+
+    # -- the chain ---------------------------------------------------------------------------
+
+    def program(self, source: SourceRow) -> Program:
+        """Lay the chain out, give everything its number, and fill the rows."""
+        drafts = self._drafts(_chain(self.path, self.direction))
+        for draft in drafts:
+            self._thread(draft.stage.thread, draft.part)
+        idle = self._idle_queues(drafts)
+        at = _stage_numbers(drafts)
+        for i, draft in enumerate(drafts):
+            self._rows(i, draft, drafts, at)
+        for part, stage in idle:
+            self._idle_row(part, stage)
+        cores, core_of = self._cores()
+        threads = tuple(self._thread_row(t, core_of[t.name]) for t in self.threads)
+        return Program(
+            self.path.name,
+            self.direction,
+            tuple(self.uses),
+            cores,
+            threads,
+            tuple(self.rings),
+            tuple(self.channels),
+            tuple(self.stages),
+            (replace(source, ring=0),),
+        )
+
+    def _drafts(self, chain: list[tuple[Part, Element]]) -> list[_Draft]:
+        where = f"{self.path.name} ({self.direction})"
+        if not chain or isinstance(chain[0][1], Stage):
+            raise InputError(
+                where,
+                "the path has nowhere for packets to arrive",
+                "a first part with a ring: a guest in tx, a NIC in rx",
+                "a path that ends at the tap can only be played in tx",
+            )
+        drafts: list[_Draft] = []
+        before: Ring | Virtqueue | None = None
+        for part, element in chain:
+            if not isinstance(element, Stage):
+                if before is not None and (not drafts or drafts[-1].ahead is before):
+                    raise InputError(
+                        where, f"two rings in a row at '{part.name}'", "a stage between"
+                    )
+                before = element
+                self.rings.append(self._ring_row(element, part.name))
+                if drafts:
+                    drafts[-1].ahead, drafts[-1].out = element, len(self.rings) - 1
+            elif element.thread is not None:
+                if before is None:
+                    raise InputError(
+                        where, f"'{part.name}' has no ring before it", "a ring between"
+                    )
+                ring, taken, before = len(self.rings) - 1, before, None
+                drafts.append(_Draft(element, part.name, ring, taken=taken))
+            else:
+                self._inline(drafts, part.name, element, where)
+        if before is not None:
+            raise InputError(
+                where, f"the path ends in the ring of '{part.name}'", "a stage after it"
+            )
+        return drafts
+
+    def _inline(self, drafts: list[_Draft], part: str, stage: Stage, where: str) -> None:
+        if not drafts or drafts[-1].out != NONE:
+            raise InputError(
+                where, f"'{part}' runs inline but nobody calls it", "a thread before it"
+            )
+        drafts[-1].inline.append((part, stage))
+
+    def _ring_row(self, ring: Ring | Virtqueue, part: str) -> RingRow:
+        if isinstance(ring, Virtqueue):
+            frees = "reclaim" if self.direction == "tx" else "done"
+            return RingRow(f"{part}.{self.direction}", ring.size, frees, virtqueue=True)  # type: ignore[arg-type]
+        visible = self._use(ring.visible, "transit", part)
+        return RingRow(ring.name, ring.capacity, "take", visible, drop=ring.name)
+
+    # -- stages ------------------------------------------------------------------------------
+
+    def _rows(self, i: int, draft: _Draft, drafts: list[_Draft], at: dict[int, int]) -> None:
+        """Append the rows of one thread-bearing stage: itself, its inline stages, its completion."""
+        mine = at[i]
+        groups = _groups(draft.inline)
+        arms = self._work_arms(mine, draft)
+        if i:
+            self._room_target(drafts[i - 1], draft, at[i - 1])
+        row = self._stage_row(draft.stage, draft.part, draft.ring, self.threads[draft.stage.thread])  # type: ignore[index]
+        entry = row.entry + self._entry(draft)
+        inline = mine + 1 if groups else NONE
+        out = NONE if groups else draft.out
+        self.stages.append(replace(row, entry=entry, arms=arms, inline=inline, out=out))
+        for k, group in enumerate(groups):
+            last = k == len(groups) - 1
+            self.stages.append(
+                replace(
+                    self._inline_row(group, self.threads[draft.stage.thread]),  # type: ignore[index]
+                    inline=NONE if last else mine + k + 2,
+                    out=draft.out if last else NONE,
+                )
+            )
+        self._ahead(draft, mine, groups)
+
+    def _work_arms(self, mine: int, draft: _Draft) -> tuple[ArmRow, ...]:
+        """Create the forward channel of the ring behind a stage and return the arms for it."""
+        thread, ring = draft.stage.thread, draft.taken
+        assert thread is not None and ring is not None
+        if isinstance(thread.wait, Poll):
+            return ()
+        if isinstance(ring, Virtqueue):
+            line = ring.kick if self.direction == "tx" else ring.call
+            mode, gap = ring.mode(line), 0
+        else:
+            line, mode, gap = ring.notify, "flags", ring.gap_ps
+        if mode == "never":
+            raise InputError(
+                f"{self.path.name} ({self.direction})",
+                f"'{draft.part}' waits for notifications that never come",
+                "a kick (tx) and a call (rx), or a part that polls",
+            )
+        channel = self._channel(draft.ring, True, mode, mine, line, draft.part, gap, armed=True)
+        rearm = self._use(draft.stage.rearm, "rearm", draft.part)
+        return (
+            ArmRow(channel, "entry", "off"),
+            *(
+                ArmRow(channel, "take", "next")
+                for _ in "x"
+                if draft.stage.on_empty == "serve_armed"
+            ),
+            ArmRow(channel, "empty", "next", uses=rearm),
+        )
+
+    def _entry(self, draft: _Draft) -> Uses:
+        if not isinstance(draft.taken, Virtqueue):
+            return ()
+        line = draft.taken.kick if self.direction == "tx" else draft.taken.call
+        return self._use(line.entry, "entry", draft.part)
+
+    def _ahead(self, draft: _Draft, mine: int, groups: list[list[tuple[str, Stage]]]) -> None:
+        """Check what a stage does when the ring ahead is full, and add its completion."""
+        stage = draft.stage
+        if groups and stage.full in ("stop", "wait", "hold"):
+            raise InputError(
+                f"{self.path.name}.{draft.part}",
+                f"'{stage.full}' behind inline parts",
+                "a ring ahead",
+            )
+        if stage.completion is None or not isinstance(draft.ahead, Virtqueue):
+            return
+        if stage.full == "stop" and draft.ahead.size < MIN_LINUX_TX_RING:
+            raise InputError(
+                "virtqueue.size",
+                f"a Linux tx ring of {draft.ahead.size} descriptors, which could never restart",
+                f"at least {MIN_LINUX_TX_RING}",
+                f"it stops below {stage.room} free slots",
+            )
+        thread = self.threads[stage.completion.thread]  # type: ignore[index]
+        row = self._stage_row(stage.completion, draft.part, draft.out, thread)
+        done = len(self.stages)
+        line = draft.ahead.call
+        channel = self._channel(
+            draft.out, False, draft.ahead.mode(line), done, line, draft.part, 0, armed=False
+        )
+        entry = row.entry + self._use(line.entry, "entry", draft.part)
+        restart = self._use(stage.restart, "restart", draft.part)
+        self.stages.append(
+            replace(row, role="reclaim", entry=entry, restarts=mine, restart=restart,
+                    arms=self._room_arms(stage.completion.arms, channel, NONE, draft.part))
+        )  # fmt: skip
+        room = self._room_arms(stage.arms, channel, done, draft.part)
+        self.stages[mine] = replace(self.stages[mine], arms=self.stages[mine].arms + room)
+
+    def _room_target(self, producer: _Draft, draft: _Draft, at: int) -> None:
+        """Create the refill kick of an rx virtqueue for the device that waits for buffers."""
+        if not isinstance(draft.taken, Virtqueue) or producer.stage.completion is not None:
+            return
+        if producer.stage.full not in ("wait", "hold"):
+            return
+        line = draft.taken.kick
+        if line == NEVER:
+            raise InputError(
+                f"{self.path.name} (rx)", f"'{producer.part}' waits for buffers", "a kick",
+                "give the virtqueue a kick",
+            )  # fmt: skip
+        mode = draft.taken.mode(line)
+        channel = self._channel(draft.ring, False, mode, at, line, producer.part, 0, armed=False)
+        room = self._room_arms(producer.stage.arms, channel, NONE, producer.part)
+        self.stages[at] = replace(self.stages[at], arms=self.stages[at].arms + room)
+
+    def _room_arms(
+        self, arms: tuple[Arm, ...], channel: int, done: int, part: str
+    ) -> tuple[ArmRow, ...]:
+        return tuple(
+            ArmRow(
+                channel,
+                a.when,
+                a.value,
+                uses=self._use(a.ops, "rearm", part),
+                passed=done if a.passed else NONE,
+            )  # fmt: skip
+            for a in arms
+            if a.of == "room"
+        )
+
+    def _channel(
+        self, ring: int, forward: bool, mode: str, target: int, line: Notify, part: str, gap: int,
+        *, armed: bool,
+    ) -> int:  # fmt: skip
+        cause = "kick" if forward == (self.direction == "tx") else "call"
+        row = self.rings[ring]
+        if not row.virtqueue:
+            cause = "wake"
+        index = len(self.channels)
+        self.channels.append(
+            ChannelRow(
+                f"{row.name}.{cause}", ring, forward, mode, target,  # type: ignore[arg-type]
+                send=self._use(line.send, cause, part),
+                running=self._use(line.running, "deliver", part),
+                intrude=self._use(line.intrude, "deliver", part),
+                gap_ps=gap, armed=armed,
+            )
+        )  # fmt: skip
+        self.rings[ring] = replace(row, forward=index) if forward else replace(row, reverse=index)
+        return index
+
+    def _stage_row(self, s: Stage, part: str, ring: int, thread: int) -> StageRow:
+        vcpu = s.thread is not None and s.thread.kind == "vcpu"
+        return StageRow(
+            s.name, thread, LEVELS.index(s.level) if vcpu else LEVELS.index("process"),
+            "guest" if vcpu else "host", ring,
+            entry=self._use(s.entry, "entry", part), turn=self._use(s.turn, "turn", part),
+            batch_uses=self._use(s.batch_ops, "batch", part),
+            item=self._use(s.ops, "work", part) or self._use((STEP,), "work", part),
+            empty_uses=self._use(s.empty_ops, "drain", part), poll=self._use(s.poll, "poll", part),
+            gather=s.gather, batch=s.batch, budget=s.budget, budget_b=s.budget_b, done=s.done,
+            publish=s.publish, decide=s.decide, full=s.full, room=s.room, retries=s.retries,
+            on_empty=s.on_empty, recheck=s.recheck, flush=s.flush, defer=s.defer,
+            timer_ps=s.timer_ps, refill=s.refill, reclaims=s.reclaims,
+        )  # fmt: skip
+
+    def _inline_row(self, group: list[tuple[str, Stage]], thread: int) -> StageRow:
+        """One row for inline stages that take each packet all the way together."""
+        (part, first), (_, last) = group[0], group[-1]
+        row = replace(self._stage_row(last, part, NONE, thread), role="inline", level=2)
+        item = tuple(u for name, s in group for u in self._use(s.ops, "work", name))
+        batch = tuple(u for name, s in group for u in self._use(s.batch_ops, "batch", name))
+        name = first.name if len(group) == 1 else "+".join(s.name for _, s in group)
+        return replace(row, name=name, item=item or row.item, batch_uses=batch)
+
+    def _idle_queues(self, drafts: list[_Draft]) -> list[tuple[str, Stage]]:
+        """Queues of the other direction that this direction's pollers look at all the same."""
+        other = "rx" if self.direction == "tx" else "tx"
+        pollers = {d.stage.thread for d in drafts if isinstance(d.stage.thread.wait, Poll)}  # type: ignore[union-attr]
+        chain = _chain(self.path, other)
+        return [
+            (p.name, s)
+            for p, s in chain
+            if isinstance(s, Stage) and s.thread and s.thread in pollers
+        ]
+
+    def _idle_row(self, part: str, stage: Stage) -> None:
+        self.rings.append(RingRow(f"{stage.name}.idle", 1))
+        assert stage.thread is not None
+        self.stages.append(
+            self._stage_row(stage, part, len(self.rings) - 1, self.threads[stage.thread])
+        )
+
+    # -- threads and cores -------------------------------------------------------------------
+
+    def _thread(self, thread: Thread | None, part: str) -> None:
+        assert thread is not None
+        if any(t.name == thread.name and t != thread for t in self.threads):
+            raise InputError(self.path.name, f"two different threads named '{thread.name}'", "one")
+        self.threads.setdefault(thread, len(self.threads))
+        self.thread_parts.setdefault(thread.name, part)
+
+    def _thread_row(self, t: Thread, core: int) -> ThreadRow:
+        part = self.thread_parts[t.name]
+        loop = t.wait.loop if isinstance(t.wait, Poll) else t.loop
+        wait = (
+            "poll"
+            if isinstance(t.wait, Poll)
+            else "always"
+            if isinstance(t.wait, Always)
+            else "sleep"
+        )
+        return ThreadRow(
+            t.name, t.kind, core, wait,  # type: ignore[arg-type]
+            host_cpu=t.kind != "device", softirq=t.kind == "softirq",
+            loop=self._use(loop, "loop", part), idle_loop=self._use(loop, "poll", part),
+            signal=self._use(t.signal, "wake", part), wake=self._use(t.wake, "wake", part),
+            idle=self._use(t.idle, "halt", part), block=self._use(t.block, "halt", part),
+            resume=self._use(t.resume, "halt", part), hit=self._use(t.hit, "wake", part),
+            spin=self._spin(t.wait, part),
+        )  # fmt: skip
+
+    def _spin(self, wait: object, part: str) -> SpinRow | None:
+        if not isinstance(wait, Sleep):
+            return None
+        most = self._parameter(wait.spin_ps) if isinstance(wait.spin_ps, str) else wait.spin_ps
+        if most == 0:
+            return None
+        turn = self._use(wait.turn, "poll", part)
+        return SpinRow(most, wait.armed, turn, wait.adaptive, wait.start_ps, wait.grow, wait.shrink)
+
+    def _parameter(self, op: str) -> int:
+        """Return a profile's threshold, in ps."""
+        return int(self.profile.cost(op, f"{self.path.name}").value * PS_PER_NS)
+
+    def _cores(self) -> tuple[tuple[CoreRow, ...], dict[str, int]]:
+        names = {t.name for t in self.threads}
+        for name in self.host.placement:
+            if name not in names | {"vcpu0", "vhost", "pmd", "qemu", "softirq"}:
+                raise InputError(
+                    "placement", f"no thread is called '{name}'", f"one of {sorted(names)}"
+                )
+        states = tuple(
+            (
+                self._parameter(f"cstate.{s}.residency"),
+                self._use((f"cstate.{s}",), "wake", "host")[0],
+            )
+            for s in self.host.cstates
+        )
+        switch = self._use(("sched.ctxsw",), "switch", "host")
+        rows: list[CoreRow] = []
+        core_of: dict[str, int] = {}
+        for thread in self.threads:
+            placed = self.host.placement.get(thread.name)
+            name = thread.name if placed is None else f"core{placed}"
+            found = [i for i, row in enumerate(rows) if row.name == name]
+            if not found:
+                hardware = thread.kind == "device"
+                rows.append(
+                    CoreRow(name)
+                    if hardware
+                    else CoreRow(name, switch, self.host.quantum_ps, states)
+                )
+            core_of[thread.name] = found[0] if found else len(rows) - 1
+        return tuple(rows), core_of
+
+    # -- uses --------------------------------------------------------------------------------
+
+    def _use(self, ops: tuple[str, ...], cause: str, part: str) -> Uses:
+        return tuple(self._one_use(op, cause, part) for op in ops)
+
+    def _one_use(self, name: str, cause: str, part: str) -> int:
+        if name in (WIRE, STEP):
+            use = Use(name, cause, True, part)
+        else:
+            op = find_op(name.partition(":")[0], f"{self.path.name}.{part}")
+            if op.time == "parameter":
+                raise InputError(
+                    f"{self.path.name}.{part}",
+                    f"'{name}' is a parameter, nobody spends it",
+                    "an op",
+                )
+            on_vcpu = op.payer in ("vcpu_host", "qemu_vcpu")
+            use = Use(name, cause, op.time == "busy", part, op.per == "byte", on_vcpu)
+        return self.uses.setdefault(use, len(self.uses))
+
+
+def _chain(path: Path, direction: str) -> list[tuple[Part, Element]]:
+    """Return the elements of a path in the order in which a packet meets them."""
+    if direction == "tx":
+        return [(p, e) for p in path.parts for e in p.tx]
+    return [(p, e) for p in reversed(path.parts) for e in p.rx]
+
+
+def _groups(inline: list[tuple[str, Stage]]) -> list[list[tuple[str, Stage]]]:
+    """Join inline stages that take each packet all the way; batch-wise ones stand alone."""
+    groups: list[list[tuple[str, Stage]]] = []
+    for part, stage in inline:
+        if groups and stage.by_packet and groups[-1][-1][1].by_packet:
+            groups[-1].append((part, stage))
+        else:
+            groups.append([(part, stage)])
+    return groups
+
+
+def _stage_numbers(drafts: list[_Draft]) -> dict[int, int]:
+    """Return the row number of each thread-bearing stage."""
+    at: dict[int, int] = {}
+    n = 0
+    for i, draft in enumerate(drafts):
+        at[i] = n
+        n += 1 + len(_groups(draft.inline))
+        n += draft.stage.completion is not None and isinstance(draft.ahead, Virtqueue)
+    return at
+
+
+__all__ = ["STEP", "WIRE", "Host", "compose"]

@@ -1,0 +1,57 @@
+"""The paths that virtsim ships: parts composed, a packet's life from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from virtsim.errors import InputError, did_you_mean
+from virtsim.model.path import Path
+from virtsim.paths.vhost_net import vhost_net
+from virtsim.paths.vhost_user_ovs import vhost_user_ovs
+from virtsim.paths.virtio_qemu import virtio_qemu
+
+SHIPPED: Mapping[str, Callable[[], Path]] = MappingProxyType(
+    {"virtio-qemu": virtio_qemu, "vhost-net": vhost_net, "vhost-user-ovs": vhost_user_ovs}
+)
+
+
+def path(name: str, where: str = "path") -> Path:
+    """Return a path by its name: a shipped one, or a plugin's.
+
+    Raises
+    ------
+    InputError
+        If there is no such path.
+    """
+    known = all_paths()
+    if name not in known:
+        raise InputError(
+            where,
+            f"there is no path '{name}'",
+            f"one of {', '.join(known)}",
+            did_you_mean(name, known),
+        )
+    return known[name]()
+
+
+def all_paths() -> dict[str, Callable[[], Path]]:
+    """Return every path by name, plugins' (entry points ``virtsim.paths``) after the shipped ones.
+
+    A plugin that does not load is a warning that names it.
+    """
+    import warnings
+    from importlib.metadata import entry_points
+
+    known = dict(SHIPPED)
+    for entry in entry_points(group="virtsim.paths"):
+        try:
+            known[entry.name] = entry.load()
+        except Exception as error:
+            warnings.warn(
+                f"plugin {entry.name} ({entry.value}) did not load: {error}", stacklevel=2
+            )
+    return known
+
+
+__all__ = ["SHIPPED", "all_paths", "path", "vhost_net", "vhost_user_ovs", "virtio_qemu"]
