@@ -29,7 +29,7 @@ from virtsim.program import (
 )
 
 WIRE, STEP = "link.wire", "step"
-"""Ops that no profile prices: serialization on the link, and the picosecond a visit takes at least."""
+"""Ops that no profile prices: serialization on the link, and the picosecond of a bare visit."""
 
 MIN_LINUX_TX_RING = 32
 PS_PER_NS = 1000
@@ -174,7 +174,7 @@ class _Builder:
     # -- stages ------------------------------------------------------------------------------
 
     def _rows(self, i: int, draft: _Draft, drafts: list[_Draft], at: dict[int, int]) -> None:
-        """Append the rows of one thread-bearing stage: itself, its inline stages, its completion."""
+        """Append the rows of one stage with a thread: itself, its inline stages, its completion."""
         mine = at[i]
         groups = _groups(draft.inline)
         arms = self._work_arms(mine, draft)
@@ -199,7 +199,8 @@ class _Builder:
     def _work_arms(self, mine: int, draft: _Draft) -> tuple[ArmRow, ...]:
         """Create the forward channel of the ring behind a stage and return the arms for it."""
         thread, ring = draft.stage.thread, draft.taken
-        assert thread is not None and ring is not None
+        assert thread is not None
+        assert ring is not None
         if isinstance(thread.wait, Poll):
             return ()
         if isinstance(ring, Virtqueue):
@@ -292,7 +293,7 @@ class _Builder:
                 a.value,
                 uses=self._use(a.ops, "rearm", part),
                 passed=done if a.passed else NONE,
-            )  # fmt: skip
+            )
             for a in arms
             if a.of == "room"
         )

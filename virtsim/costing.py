@@ -77,10 +77,7 @@ def _column(
         return _rounded(bits, Fraction(10**12, nic_bps))
     cost = cost_of(profile, use.op)
     ps = cost.value * PS_PER_NS
-    if use.per_byte:
-        column = _rounded(sizes, ps)
-    else:
-        column = np.array([_half_up(ps)], dtype=np.int64)
+    column = _rounded(sizes, ps) if use.per_byte else np.array([_half_up(ps)], dtype=np.int64)
     if cost.dist == "constant":
         return column
     u = draws(seed, replication, f"cost.{use.part}.{use.op}.{use.cause}", n)

@@ -68,9 +68,10 @@ class Event:
 class Outcome:
     """Stamps and counters of one run.
 
-    ``count``, ``busy_ps``, ``delay_ps`` and ``bytes`` have a row per payer (stages, then threads) and
-    a column per use. ``window`` and ``total`` hold the time of each thread in each state. A packet's
-    ``dropped`` is the ring that dropped it, or -1; ``delivered_ps`` is -1 unless it was delivered.
+    ``count``, ``busy_ps``, ``delay_ps`` and ``bytes`` have a row per payer (stages, then threads)
+    and a column per use. ``window`` and ``total`` hold the time of each thread in each state. A
+    packet's ``dropped`` is the ring that dropped it, or -1; ``delivered_ps`` is -1 unless it was
+    delivered.
     """
 
     arrived_ps: Ints
@@ -93,6 +94,8 @@ class Outcome:
 
     def digest(self) -> dict[str, Any]:
         """Return everything that two engines must agree on, as plain lists."""
-        names = ("arrived_ps", "delivered_ps", "dropped", "count", "busy_ps", "delay_ps", "bytes")
-        names += ("window", "total", "wakeups", "spin_hits", "stops", "stolen_ps")
-        return {name: getattr(self, name).tolist() for name in names} | {"end_ps": self.end_ps}
+        stamps = ("arrived_ps", "delivered_ps", "dropped")
+        booked = ("count", "busy_ps", "delay_ps", "bytes", "window", "total")
+        counted = ("wakeups", "spin_hits", "stops", "stolen_ps")
+        columns = {name: getattr(self, name).tolist() for name in stamps + booked + counted}
+        return columns | {"end_ps": self.end_ps}

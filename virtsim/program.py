@@ -71,8 +71,8 @@ class ThreadRow:
 
     ``signal`` is paid by whoever wakes it, ``wake`` passes before it runs, ``idle`` is paid when it
     has nothing left to do, ``block`` when its spin found nothing, ``resume`` when it runs again,
-    ``hit`` passes when an armed spin is ended by a delivery, ``loop`` opens each iteration (of a poller
-    that found nothing: ``idle_loop``).
+    ``hit`` passes when an armed spin is ended by a delivery, ``loop`` opens each iteration (of a
+    poller that found nothing: ``idle_loop``).
     """
 
     name: str

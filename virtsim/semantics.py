@@ -68,11 +68,12 @@ delivery meanwhile starts it at once.
 A full ring ahead
 -----------------
 ``drop``: the packet is dropped and counted at the ring. ``block``: the thread holds the packet and
-waits for a slot. ``stop``: after a publication that leaves fewer than ``room`` slots, the stage stops
-until a reclaim makes room (at once). ``wait``: no packet is taken while there is no slot; the stage
-arms the reverse channel, looks once more and leaves (at the next take). ``hold``: like wait, with
-one packet already in hand. ``retry``: a burst is offered again, paying its batch uses each time, up to
-``retries`` times and only while the last try placed something; the rest is dropped.
+waits for a slot. ``stop``: after a publication that leaves fewer than ``room`` slots, the stage
+stops until a reclaim makes room (at once). ``wait``: no packet is taken while there is no slot;
+the stage arms the reverse channel, looks once more and leaves (at the next take). ``hold``: like
+wait, with one packet already in hand. ``retry``: a burst is offered again, paying its batch uses
+each time, up to ``retries`` times and only while the last try placed something; the rest is
+dropped.
 
 Pollers
 -------

@@ -35,8 +35,8 @@ NEVER = Notify("never")
 class Ring:
     """A queue inside the host or the guest; a full one drops under its own name.
 
-    ``capacity`` 0 is unbounded; ``visible`` passes before the other side sees an entry; ``notify`` is
-    how a consumer that waits is told, ``gap_ps`` keeps two notifications apart.
+    ``capacity`` 0 is unbounded; ``visible`` passes before the other side sees an entry; ``notify``
+    is how a consumer that waits is told, ``gap_ps`` keeps two notifications apart.
     """
 
     name: str

@@ -29,9 +29,9 @@ class Arm:
 class Stage:
     """A handler: takes packets from the ring before it and hands them to what comes next.
 
-    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``), per
-    turn (``turn``), per batch (``batch_ops``), per packet (``ops``), at an empty ring (``empty_ops``) or
-    per look that finds nothing (``poll``). The other fields are those of
+    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``),
+    per turn (``turn``), per batch (``batch_ops``), per packet (``ops``), at an empty ring
+    (``empty_ops``) or per look that finds nothing (``poll``). The other fields are those of
     :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead.
     """
 

@@ -54,9 +54,9 @@ Wait = Always | Sleep | Poll
 class Thread:
     """An execution context.
 
-    ``signal`` is paid by who wakes it and ``wake`` passes before it runs; ``idle``, ``block``, ``resume``
-    and ``hit`` are what giving up the CPU costs (a vCPU's HLT exit, its scheduling out and in, the
-    end of a halt poll); ``loop`` opens each iteration that dispatches something.
+    ``signal`` is paid by who wakes it and ``wake`` passes before it runs; ``idle``, ``block``,
+    ``resume`` and ``hit`` are what giving up the CPU costs (a vCPU's HLT exit, its scheduling out
+    and in, the end of a halt poll); ``loop`` opens each iteration that dispatches something.
     """
 
     name: str

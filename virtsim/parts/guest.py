@@ -64,7 +64,7 @@ def pktgen(
     napi_tx: bool = True,
     socket: int = SOCKET,
 ) -> Part:
-    """Return a guest that sends with the in-kernel packet generator: no socket, one kick a burst."""
+    """Return a guest that sends with the in-kernel packet generator: no socket, a kick a burst."""
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
     send = _sender("guest.pktgen", thread, ("guest.pktgen",), driver, napi_tx, burst=burst)
     return Part(

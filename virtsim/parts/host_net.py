@@ -16,7 +16,7 @@ QDISC = 1000
 NIC_RING = 512
 NAPI_WEIGHT = 64
 WIRE = "link.wire"
-"""Serialization: (size + 20) bytes at the link's rate. No profile prices it, the host's NIC does."""
+"""Serialization: (size + 20) bytes at the link's rate, which no profile prices."""
 
 
 @part

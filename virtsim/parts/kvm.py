@@ -47,6 +47,11 @@ def _call(name: str, send: tuple[str, ...], apicv: bool) -> Notify:
     return Notify(name, send, intrude=("irq.deliver_noapicv",), entry=("irq.eoi_noapicv",))
 
 
+def with_apicv(call: Notify, apicv: bool) -> Notify:
+    """Return an interrupt as it is with or without APICv; anything else stays as it is."""
+    return _call(call.name, call.send, apicv) if call.entry else call
+
+
 def never() -> Notify:
     """Return no notification at all: the other side polls."""
     return NEVER

@@ -126,15 +126,24 @@ def _start_sources(w: World) -> None:
 
 
 def _follow(w: World, source: int, packets: Iterator[int]) -> None:
-    packet = next(packets, None)
-    if packet is None:
-        return
+    """Put a source's next instant on the clock: all packets that are due at it arrive together."""
+    first = next(packets, None)
+    if first is not None:
+        _schedule(w, source, first, packets)
 
-    def fire() -> None:
-        _offer(w, w.program.sources[source], packet)
-        _follow(w, source, packets)
 
-    w.at(w.at_ps[packet], DUE, source, fire)
+def _schedule(w: World, source: int, packet: int, packets: Iterator[int]) -> None:
+    w.at(w.at_ps[packet], DUE, source, lambda: _arrivals(w, source, packet, packets))
+
+
+def _arrivals(w: World, source: int, packet: int, packets: Iterator[int]) -> None:
+    _offer(w, w.program.sources[source], packet)
+    later = next(packets, None)
+    while later is not None and w.at_ps[later] == w.now:
+        _offer(w, w.program.sources[source], later)
+        later = next(packets, None)
+    if later is not None:
+        _schedule(w, source, later, packets)
 
 
 def _offer(w: World, row: SourceRow, packet: int) -> None:
@@ -172,6 +181,7 @@ def _release(w: World, source: int, waiting: list[Iterator[int]]) -> None:
 
 
 def _outcome(w: World) -> Outcome:
+    w.env._now = w.last_ps  # timers that were overtaken are no part of the run
     for thread in w.threads:
         if thread.mode == "parked":
             settle(w, thread)

@@ -24,7 +24,7 @@ def acquire(w: World, thread: Thread) -> Steps:
         take(w, core, thread)
         return
     if thread.row.softirq:
-        core.queue.appendleft(thread)
+        core.queue.insert(sum(t.row.softirq for t in core.queue), thread)
     else:
         core.queue.append(thread)
     nudge(w, core)
@@ -65,8 +65,9 @@ def nudge(w: World, core: Core) -> None:
     if holder is None or holder.gate is None:
         return
     rank = w.program.rank_of_thread(holder.index)
-    if holder.mode in ("idle", "spin_armed", "spin_look"):
-        w.at(w.now, CHECK, rank, holder.gate.open)
+    gate = holder.gate
+    if holder.mode in ("idle", "spin_armed", "spin_look", "blocked"):
+        w.at(w.now, CHECK, rank, lambda: holder.mode != "hit" and gate.open())
     elif holder.mode == "parked":
         holder.due_ps = next_boundary(w, holder)
         w.at(holder.due_ps, CHECK, rank, holder.gate.open)
@@ -80,6 +81,14 @@ def must_yield(w: World, thread: Thread) -> bool:
     if core.queue[0].row.softirq:
         return True
     return w.now - core.slice_since >= core.row.quantum_ps
+
+
+def over_at_quantum(w: World, thread: Thread, gate: Gate) -> None:
+    """Let a thread that waits on its core notice the end of its quantum, if somebody waits."""
+    core = thread.core
+    if core.queue:
+        over = max(w.now, core.slice_since + core.row.quantum_ps)
+        w.at(over, CHECK, w.program.rank_of_thread(thread.index), gate.open)
 
 
 def give_way(w: World, thread: Thread) -> Steps:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from virtsim.engines.reference.cores import pay
-from virtsim.engines.reference.notifying import arms, give_back, notify, publish
+from virtsim.engines.reference.cores import give_way, must_yield, over_at_quantum, pay
+from virtsim.engines.reference.notifying import arms, counter, give_back, notify, publish
 from virtsim.engines.reference.world import BUSY, POLLING, Gate, Ring, Stage, Steps, Thread, World
 from virtsim.program import NONE
+from virtsim.semantics import MASK
 
 
 def finish_batch(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
@@ -86,6 +87,7 @@ def emit(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
             publish(w, ring, packet)
             placed = packet
         elif stage.row.full == "block":
+            yield from _announce_placed(w, thread, stage, ring, packet)
             yield from _blocked(w, thread, ring, packet)
             placed = packet
         elif stage.row.full == "hold":
@@ -106,20 +108,39 @@ def emit(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
 
 
 def _blocked(w: World, thread: Thread, ring: Ring, packet: int) -> Steps:
-    """Wait on the core for a slot; publish in phase 2, go on in the next check."""
-    w.set_state(thread, POLLING)
-    mode, thread.mode = thread.mode, "blocked"
-    gate = Gate(w.env)
+    """Wait on the core for a slot; publish in phase 2, go on in the next check.
+
+    A blocked thread loses its core after its quantum like any other, but not its place.
+    """
+    mode, placed = thread.mode, False
 
     def publish_now() -> None:
+        nonlocal placed
+        placed = True
         publish(w, ring, packet)
-        gate.open()
+        if thread.mode == "blocked" and thread.gate is not None:
+            thread.gate.open()
 
     ring.blocked.append(publish_now)
-    yield gate
-    thread.mode = mode
+    while not placed:
+        w.set_state(thread, POLLING)
+        thread.mode = "blocked"
+        thread.gate = gate = Gate(w.env)
+        over_at_quantum(w, thread, gate)
+        yield gate
+        thread.mode = mode
+        while not placed and must_yield(w, thread):
+            yield from give_way(w, thread)
     w.set_state(thread, BUSY)
     yield from w.check(thread)
+
+
+def _announce_placed(w: World, thread: Thread, stage: Stage, ring: Ring, packet: int) -> Steps:
+    """Before it blocks, a stage decides on what it has published but not decided on yet."""
+    if ring.row.forward != NONE:
+        channel = w.channels[ring.row.forward]
+        if channel.old != counter(w, channel) & MASK:
+            yield from notify(w, thread, stage, channel, packet)
 
 
 def _hold(w: World, thread: Thread, stage: Stage, ring: Ring, packet: int) -> Steps:

@@ -26,20 +26,23 @@ WAITS_FOR_NOTHING = ("core", "waking", "claimed", "hit", "asleep")
 def counter(w: World, channel: Channel) -> int:
     """Return the free-running counter whose progress the channel announces."""
     ring = w.rings[channel.row.ring]
-    return ring.published if channel.row.forward else ring.returned
+    return ring.visible if channel.row.forward else ring.returned
 
 
 def decide(w: World, channel: Channel) -> bool:
     """Decide whether what was published since the last decision is announced."""
     mode = channel.row.mode
+    new = counter(w, channel) & MASK
+    old, channel.old = channel.old, new
+    send = mode == "always" or (mode == "flags" and channel.armed)
     if mode == "event":
-        new = counter(w, channel) & MASK
-        old, channel.old = channel.old, new
-        return need_event(channel.event, new, old)
-    return mode == "always" or (mode == "flags" and channel.armed)
+        send = need_event(channel.event, new, old)
+    w.note("decide", ring=w.rings[channel.row.ring], forward=int(channel.row.forward),
+           event=channel.event, new=new, old=old, send=int(send))  # fmt: skip
+    return send
 
 
-def arm(w: World, row: ArmRow) -> None:
+def arm(w: World, row: ArmRow, thread: Thread) -> None:
     """Change a channel; the stage's ``passed`` stage becomes ready if its event lies behind."""
     channel = w.channels[row.channel]
     ring = w.rings[channel.row.ring]
@@ -55,18 +58,23 @@ def arm(w: World, row: ArmRow) -> None:
         channel.event = event_share(position, ring.published - ring.known, row.num, row.den)
     else:
         channel.event = event_off(now_at)
-    w.note("arm", ring=ring, forward=int(channel.row.forward), event=channel.event,
+    w.note("arm", thread, ring=ring, forward=int(channel.row.forward), event=channel.event,
            off=int(row.value == "off"))  # fmt: skip
     if row.passed != NONE and row.value != "off" and passed(channel.event, position, now_at):
         enqueue(w, w.stages[row.passed])
 
 
 def arms(w: World, thread: Thread, stage: Stage, when: str, packet: int) -> Steps:
-    """Carry out a stage's arm rules for one occasion: pay, then change the channel."""
+    """Carry out a stage's arm rules for one occasion: pay, then change the channel.
+
+    A stage that asks for work anew at each take does so only while it asks for work at all.
+    """
     for row in stage.row.arms:
-        if row.when == when:
+        channel = w.channels[row.channel]
+        silent = when == "take" and channel.row.forward and not channel.armed
+        if row.when == when and not silent:
             yield from pay(w, thread, stage.index, row.uses, packet)
-            arm(w, row)
+            arm(w, row, thread)
 
 
 # -- publication -----------------------------------------------------------------------------
@@ -147,7 +155,8 @@ def announce(w: World, channel: Channel) -> None:
 
 def notify(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int) -> Steps:
     """Decide, pay for sending, and deliver, on the publisher's thread."""
-    if not decide(w, channel):
+    later = channel.row.forward and w.rings[channel.row.ring].row.visible
+    if later or not decide(w, channel):
         return
     yield from pay(w, thread, stage.index, channel.row.send, packet)
     w.note("notify", thread, stage.index, packet=packet, ring=w.rings[channel.row.ring],
@@ -177,14 +186,15 @@ def _hold(w: World, channel: Channel) -> bool:
     return False
 
 
-def _hold_over(w: World, channel: Channel, serial: int) -> None:
+def _hold_over(w: World, channel: Channel, serial: int) -> bool:
     if channel.hold_serial != serial:
-        return
+        return False
     channel.held = 0
     channel.hold_serial += 1
     target = _deliver(w, channel)
     if target is not None:
         begin_wake(w, target)
+    return True
 
 
 def _deliver(w: World, channel: Channel, sender: Thread | None = None) -> Thread | None:

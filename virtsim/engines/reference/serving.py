@@ -92,10 +92,12 @@ def _start_timer(w: World, stage: Stage) -> None:
     serial = stage.timer_serial
     stage.timer_running = True
 
-    def expire() -> None:
-        if stage.timer_running and stage.timer_serial == serial:
-            stage.timer_running = False
-            enqueue(w, stage)
+    def expire() -> bool:
+        if not stage.timer_running or stage.timer_serial != serial:
+            return False
+        stage.timer_running = False
+        enqueue(w, stage)
+        return True
 
     w.at(w.now + stage.row.timer_ps, DUE, w.program.rank_of_timer(stage.index), expire)
 
@@ -120,6 +122,7 @@ def turn(w: World, thread: Thread, stage: Stage) -> Steps:
         n, n_b = yield from _batch(w, thread, stage, served, served_b)
         served, served_b = served + n, served_b + n_b
         if thread.row.wait == "poll":
+            yield from _refill(w, thread, stage)
             return
         if stage.stopped:
             yield from _refill(w, thread, stage)
@@ -161,7 +164,7 @@ def _batch(w: World, thread: Thread, stage: Stage, served: int, served_b: int) -
         while len(packets) < min(row.batch, left) and served_b + n_b < row.budget_b:
             if not ring.waiting and not (yield from _rearm_early(w, thread, stage, packets)):
                 break
-            if stage.stopped or not (yield from _may_take(w, thread, stage)):
+            if stage.stopped or not (yield from _may_take(w, thread, stage, len(packets))):
                 break
             packet = take(w, ring)
             if w.arrived[packet] < 0:
@@ -192,10 +195,18 @@ def _rearm_early(w: World, thread: Thread, stage: Stage, packets: list[int]) -> 
     return False
 
 
-def _may_take(w: World, thread: Thread, stage: Stage) -> Answer:
-    """Tell whether there is a slot ahead; if not, ask to be told of one and look once more."""
-    if stage.row.full != "wait" or room(w, stage) > 0:
+def _may_take(w: World, thread: Thread, stage: Stage, in_hand: int) -> Answer:
+    """Tell whether there is a slot ahead; if not, ask to be told of one and look once more.
+
+    A batch that is published at its end has not taken its slots yet; it is flushed before asking.
+    """
+    if stage.row.full != "wait":
         return True
+    unpublished = in_hand if stage.row.publish == "batch" else 0
+    if room(w, stage) > unpublished:
+        return True
+    if in_hand:
+        return False
     yield from arms(w, thread, stage, "stop", 0)
     yield from w.check(thread)
     if room(w, stage) > 0:
@@ -209,10 +220,10 @@ def _serve(w: World, thread: Thread, stage: Stage, packet: int) -> Steps:
     """Do a stage's work on one packet."""
     if w.arrived[packet] < 0:
         w.arrive(packet)
-    yield from arms(w, thread, stage, "take", packet)
     if stage.row.reclaims:
         ahead = w.rings[stage.row.out]
         ahead.freed = ahead.done
+    yield from arms(w, thread, stage, "take", packet)
     began = w.now
     yield from pay(w, thread, stage.index, stage.row.item, packet)
     assert w.now > began or not stage.row.item
@@ -236,7 +247,7 @@ def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
     """The ring was empty: spin, re-arm, look once more. Tell whether the turn goes on."""
     row, ring = stage.row, w.rings[stage.row.ring]
     if thread.row.spin is not None and not thread.row.spin.armed:
-        yield from _quiet_spin(w, thread)
+        yield from _quiet_spin(w, thread, stage)
         if ring.waiting:
             return True
         if not nothing_ready(thread):
@@ -247,10 +258,7 @@ def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
         return False
     yield from arms(w, thread, stage, "empty", 0)
     if row.on_empty == "serve_armed":
-        n, _ = yield from _batch(w, thread, stage, 0, 0)
-        if n or stage.stopped:
-            yield from arms(w, thread, stage, "entry", 0)
-            requeue(w, stage)
+        yield from _serve_armed(w, thread, stage)
         return False
     yield from w.check(thread)
     if not ring.waiting:
@@ -262,16 +270,35 @@ def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
     return True
 
 
-def _quiet_spin(w: World, thread: Thread) -> Steps:
-    """Spin with the notifications of the thread's idle stages off, as vhost's busy poll does."""
+def _serve_armed(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Serve what there is with notifications on; if that was anything, turn them off and go on."""
+    served = served_b = 0
+    while True:
+        n, n_b = yield from _batch(w, thread, stage, served, served_b)
+        served, served_b = served + n, served_b + n_b
+        full = served >= stage.row.budget or served_b >= stage.row.budget_b
+        if not n or full or stage.stopped:
+            break
+    if served or stage.stopped:
+        yield from arms(w, thread, stage, "entry", 0)
+        requeue(w, stage)
+
+
+def _quiet_spin(w: World, thread: Thread, mine: Stage) -> Steps:
+    """Spin with the notifications of the thread's idle stages off, as vhost's busy poll does.
+
+    The stage that spins goes on by itself; the others are made ready, or armed again.
+    """
     idle = [s for s in thread.stages if not (s.turn_queued or s.entry_queued or s.stopped)]
     for stage in idle:
         yield from arms(w, thread, stage, "entry", 0)
     yield from spin_and_look(w, thread)
     for stage in idle:
+        if stage is mine:
+            continue
         if w.rings[stage.row.ring].waiting:
             enqueue(w, stage)
-        elif stage.index != idle[0].index or len(idle) > 1:
+        else:
             yield from arms(w, thread, stage, "empty", 0)
             if w.rings[stage.row.ring].waiting:
                 enqueue(w, stage)

@@ -7,7 +7,14 @@ from typing import Any
 
 import simpy
 
-from virtsim.engines.reference.cores import acquire, give_way, must_yield, pay, release
+from virtsim.engines.reference.cores import (
+    acquire,
+    give_way,
+    must_yield,
+    over_at_quantum,
+    pay,
+    release,
+)
 from virtsim.engines.reference.world import (
     ASLEEP,
     POLLING,
@@ -75,11 +82,10 @@ def begin_wake(w: World, thread: Thread) -> None:
     if thread.core.holder is not None:
         w.at(w.now, DUE, rank, thread.gate.open)
         return
-    delay = w.book_delays(w.payer_of(thread), thread.row.wake, 0)
     states = thread.core.row.idle_states
     deepest = idle_state(w.now - thread.core.idle_since, [r for r, _ in states])
-    if deepest >= 0:
-        delay += w.book_delays(w.payer_of(thread), (states[deepest][1],), 0)
+    met = (states[deepest][1],) if deepest >= 0 else ()
+    delay = w.book_delays(w.payer_of(thread), (*thread.row.wake, *met), 0)
     w.note("wake", thread)
     w.at(w.now + delay, DUE, rank, thread.gate.open)
 
@@ -116,27 +122,27 @@ def rest(w: World, thread: Thread) -> Steps:
 
 def _stand_by(w: World, thread: Thread) -> Steps:
     """Wait without sleeping: a guest that polls when idle, or a device."""
-    core = thread.core
     while nothing_ready(thread):
         while must_yield(w, thread):
             yield from give_way(w, thread)
         w.set_state(thread, POLLING if thread.row.host_cpu else ASLEEP)
         thread.mode = "idle"
         thread.gate = gate = Gate(w.env)
-        if core.queue:
-            over = max(w.now, core.slice_since + core.row.quantum_ps)
-            w.at(over, CHECK, w.program.rank_of_thread(thread.index), gate.open)
+        over_at_quantum(w, thread, gate)
         yield gate
         thread.mode = "run"
 
 
 def _last_phase(w: World, thread: Thread) -> Steps:
     """Go to phase 3 of this instant, unless something becomes ready before."""
-    thread.mode = "idle"
-    thread.gate = gate = Gate(w.env)
-    w.at(w.now, SLEEP, w.program.rank_of_thread(thread.index), gate.open)
-    yield gate
-    thread.mode = "run"
+    while True:
+        thread.mode = "idle"
+        thread.gate = gate = Gate(w.env)
+        w.at(w.now, SLEEP, w.program.rank_of_thread(thread.index), gate.open)
+        yield gate
+        thread.mode = "run"
+        if w.phase == SLEEP or not nothing_ready(thread):
+            return
 
 
 def _sleep(w: World, thread: Thread) -> Steps:
@@ -160,7 +166,8 @@ def _spin_armed(w: World, thread: Thread) -> Generator[simpy.Event, Any, bool]:
     w.set_state(thread, POLLING)
     thread.mode = "spin_armed"
     thread.gate = gate = Gate(w.env)
-    w.at(w.now + length, CHECK, w.program.rank_of_thread(thread.index), gate.open)
+    rank = w.program.rank_of_thread(thread.index)
+    w.at(w.now + length, CHECK, rank, lambda: thread.mode == "spin_armed" and gate.open())
     yield gate
     hit = thread.mode == "hit"
     thread.mode = "run"
@@ -194,6 +201,9 @@ def spin_and_look(w: World, thread: Thread) -> Steps:
     w.at(w.now + spin.max_ps, CHECK, w.program.rank_of_thread(thread.index), gate.open)
     yield gate
     thread.mode = mode
-    turns = (w.now - thread.look_from) // thread.look_every
+    turns, rest = divmod(w.now - thread.look_from, thread.look_every)
     for use in spin.turn:
-        w.book(w.payer_of(thread), use, 0, w.now - thread.look_from, turns)
+        cost = w.price(use, 0)
+        part = min(cost, rest)
+        rest -= part
+        w.book(w.payer_of(thread), use, 0, turns * cost + part, turns)

@@ -15,6 +15,7 @@ from virtsim.program import NONE, ChannelRow, CoreRow, Program, RingRow, StageRo
 from virtsim.semantics import CHECK, DUE, MASK, MAX_ROUNDS, SLEEP, stretch
 
 Steps = Generator[simpy.Event, Any, None]
+Act = Callable[[], bool | None]
 BUSY, POLLING, RUNNABLE, ASLEEP = range(len(STATES))
 UNBOUNDED = 1 << 60
 
@@ -22,14 +23,15 @@ UNBOUNDED = 1 << 60
 class Gate(simpy.Event):
     """What a thread waits on. The first to open it wins, later openers do nothing."""
 
-    def open(self) -> None:
-        """Let the waiting thread go on, now."""
-        if self.callbacks is None:
-            return
+    def open(self) -> bool:
+        """Let the waiting thread go on, now. Tell whether it still waited."""
+        if self.processed:
+            return False
         callbacks, self.callbacks = self.callbacks, None  # type: ignore[assignment]
         self._ok, self._value = True, None
         for callback in callbacks:
             callback(self)
+        return True
 
 
 class Ring:
@@ -159,7 +161,7 @@ class World:
         self.wakeups, self.spin_hits = [0] * len(self.threads), [0] * len(self.threads)
         self.stolen = [0] * len(self.threads)
         self.stops = [0] * len(self.stages)
-        self.events = self.finished = self.n_arrived = 0
+        self.events = self.finished = self.n_arrived = self.last_ps = 0
         self.trace: list[Event] = []
         self.on_finish: Callable[[int], None] = lambda _packet: None
         self.rise: Callable[[Thread], Steps]
@@ -187,12 +189,17 @@ class World:
         """The time, in picoseconds."""
         return int(self.env.now)
 
-    def at(self, when: int, phase: int, rank: int, act: Callable[[], None]) -> None:
-        """Do something at a time, in its place inside that instant."""
+    def at(self, when: int, phase: int, rank: int, act: Act) -> None:
+        """Do something at a time, in its place inside that instant.
+
+        An act that returns False came too late to change anything (a timer that was overtaken).
+        """
         turn = 0
         if when == self.env.now:
             late = phase == DUE or (phase, rank) <= (self.phase, self.rank)
-            turn = MAX_ROUNDS if phase == SLEEP else self.round + late
+            # Phase 3 comes after all rounds there can be; what it causes makes rounds behind it.
+            last = (self.round // MAX_ROUNDS + 1) * MAX_ROUNDS
+            turn = last if phase == SLEEP else self.round + late
             if phase != SLEEP and turn % MAX_ROUNDS == MAX_ROUNDS - 1:
                 raise EngineRefusal(
                     where=self.program.name,
@@ -203,14 +210,14 @@ class World:
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
         event.callbacks.append(lambda _event: self._enter(turn, phase, rank, act))
-        self.env.schedule(
-            event, priority=(turn << 34) | (phase << 32) | rank, delay=when - self.env.now
-        )  # type: ignore[arg-type]
+        key = (turn << 34) | (phase << 32) | rank
+        self.env.schedule(event, key, when - self.env.now)  # type: ignore[arg-type]
 
-    def _enter(self, turn: int, phase: int, rank: int, act: Callable[[], None]) -> None:
+    def _enter(self, turn: int, phase: int, rank: int, act: Act) -> None:
         self.round, self.phase, self.rank = turn, phase, rank
         self.events += 1
-        act()
+        if act() is not False:
+            self.last_ps = self.now
 
     def until(self, when: int, phase: int, rank: int) -> Steps:
         """Wait for a place in time that nothing can bring forward."""
@@ -257,6 +264,7 @@ class World:
         total = 0
         for use in uses:
             cost = self.price(use, packet)
+            self.note("delay", self.thread_of(payer), payer, use, packet, after=total)
             self.book(payer, use, packet, cost)
             total += cost
         return total
@@ -334,6 +342,11 @@ class World:
                 tuple(sorted(detail.items())),
             )
         )
+
+    def thread_of(self, payer: int) -> Thread:
+        """Thread of a ledger row."""
+        n = len(self.stages)
+        return self.threads[payer - n if payer >= n else self.stages[payer].row.thread]
 
     def payer_of(self, thread: Thread) -> int:
         """Ledger row of a thread's own uses."""

@@ -1,0 +1,126 @@
+"""The rate above which a polled core pays: where two curves of core time per packet cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+Curve = Sequence[tuple[float, float]]
+"""Points (offered packets per second, core time per packet in ns), by rising rate."""
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Where the polled path starts to cost less core time per packet than the other.
+
+    ``rate_pps`` is None if they do not cross between ``low_pps`` and ``high_pps``, the loads that both
+    carry; ``always`` then says whether the polled path is the cheaper one throughout. ``limit_pps`` is
+    what the other path delivers at most, if there are loads that only the polled one carries.
+    """
+
+    polled: str
+    other: str
+    rate_pps: float | None
+    always: bool
+    low_pps: float
+    high_pps: float
+    limit_pps: float | None = None
+
+    def sentence(self) -> str:
+        """Return the finding in words."""
+        from virtsim.units import format_rate
+
+        between = f"between {format_rate(self.low_pps)} and {format_rate(self.high_pps)}"
+        if self.rate_pps is not None:
+            said = (
+                f"Above {format_rate(self.rate_pps)} the polled core of {self.polled} pays: "
+                f"it takes less core time per packet than {self.other}."
+            )
+        elif self.always:
+            said = f"{self.polled} takes less core time per packet than {self.other} {between}."
+        else:
+            said = (
+                f"The polled core of {self.polled} does not pay {between}: {self.other} costs less."
+            )
+        if self.limit_pps is None:
+            return said
+        return f"{said} {self.other} delivers {format_rate(self.limit_pps)} at most, {self.polled} more."
+
+
+def break_even(polled: str, curve: Curve, other: str, other_curve: Curve) -> BreakEven | None:
+    """Find the lowest rate from which on the polled curve lies below the other.
+
+    Points are matched by position (both played the same traffic) and the crossing is interpolated
+    in the logarithms. None without at least one common point.
+    """
+    pairs = [
+        (rate, math.log(mine / theirs))
+        for (rate, mine), (_, theirs) in zip(curve, other_curve, strict=False)
+        if rate and mine and theirs
+    ]
+    if not pairs:
+        return None
+    low, high = pairs[0][0], pairs[-1][0]
+    crossing = None
+    for (r0, d0), (r1, d1) in pairwise(pairs):
+        if d0 > 0 >= d1:
+            share = d0 / (d0 - d1)
+            crossing = math.exp(math.log(r0) + share * (math.log(r1) - math.log(r0)))
+    return BreakEven(polled, other, crossing, all(d <= 0 for _, d in pairs), low, high)
+
+
+CARRIED = 0.97
+"""Share of the offered load that a path has to deliver for its cost per packet to be compared."""
+
+
+def findings(runs: Sequence[dict[str, Any]]) -> list[tuple[str, BreakEven]]:
+    """Compare each polled path with each other one, per direction, over the loads both carry."""
+    found: list[tuple[str, BreakEven]] = []
+    for direction in dict.fromkeys(r["direction"] for r in runs):
+        loads = _by_load([r for r in runs if r["direction"] == direction])
+        polled = {r["label"] for r in runs if r["polled"]}
+        for label in loads:
+            for other in loads:
+                if label in polled and other not in polled:
+                    result = _compared(label, loads[label], other, loads[other])
+                    if result is not None:
+                        found.append((direction, result))
+    return found
+
+
+def sentences(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the findings in words."""
+    return [f"{direction}: {found.sentence()}" for direction, found in findings(runs)]
+
+
+Load = dict[str, Any]
+
+
+def _compared(label: str, mine: list[Load], other: str, theirs: list[Load]) -> BreakEven | None:
+    both = [(a, b) for a, b in zip(mine, theirs, strict=False) if _carried(a) and _carried(b)]
+    found = break_even(label, [_cost(a) for a, _ in both], other, [_cost(b) for _, b in both])
+    beyond = [b for a, b in zip(mine, theirs, strict=False) if _carried(a) and not _carried(b)]
+    if found is None or not beyond:
+        return found
+    return replace(found, limit_pps=max(b["delivered_pps"] or 0.0 for b in theirs))
+
+
+def _carried(run: Load) -> bool:
+    offered, delivered = run["offered_pps"], run["delivered_pps"]
+    return bool(offered and delivered and delivered >= CARRIED * offered)
+
+
+def _cost(run: Load) -> tuple[float, float]:
+    return run["offered_pps"] or 0.0, run["per_packet"]["core_ns"] or 0.0
+
+
+def _by_load(runs: Sequence[Load]) -> dict[str, list[Load]]:
+    """Return the first replication of each label's runs, by rising load."""
+    loads: dict[str, list[Load]] = {}
+    for r in runs:
+        if r["replication"] == 0:
+            loads.setdefault(r["label"], []).append(r)
+    return {k: sorted(v, key=lambda r: r["offered_pps"] or 0.0) for k, v in loads.items()}

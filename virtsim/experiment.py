@@ -1,0 +1,317 @@
+"""Run all of a scenario: every path, direction, point and replication, side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from virtsim import __version__, ledger
+from virtsim.errors import VirtsimError
+from virtsim.histogram import Histogram, highest_in
+from virtsim.result import Record, Result
+from virtsim.running import Played, play
+from virtsim.scenario import RunSpec, Scenario, load, resolve, resolved_yaml
+from virtsim.scenario.sweeping import values
+from virtsim.summary import latencies_ps, summarize
+
+Level = Literal["low", "typical", "high"]
+LEVELS: tuple[Level, ...] = ("typical", "low", "high")
+BOUNDED = ("delivered_pps", "latency_ns.p50")
+"""Figures whose bounds are reported."""
+
+OnProgress = Callable[[int, int], None]
+MAX_PACKET_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of one engine: a spec at one level of all prices."""
+
+    index: int
+    spec: RunSpec
+    level: Level
+    engine: str
+    headline: bool = True
+    keep_packets: bool = False
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    engine: str = "auto",
+    on_progress: OnProgress | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    packets: bool = False,
+) -> Result:
+    """Run a scenario.
+
+    Parameters
+    ----------
+    scenario
+        A scenario, or the file that holds one.
+    engine
+        "auto" takes the first engine that is exact; a name runs that engine or refuses.
+    on_progress
+        Called with packets finished and packets in all.
+    executor
+        Anything with ``submit``; by default a pool of ``workers`` processes (one per CPU).
+    packets
+        Keep every packet's stamps in ``Result.packets``.
+
+    Raises
+    ------
+    InputError
+        For anything wrong in the scenario.
+    EngineRefusal
+        If the engine that was asked for cannot be exact.
+    """
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    specs = resolve(scenario)
+    tasks = list(_tasks(scenario, specs, engine, packets))
+    done = _play_all(tasks, executor, workers, on_progress)
+    records = tuple(_record(i, done) for i in range(len(specs)))
+    inputs = _inputs(scenario)
+    text = resolved_yaml(scenario, inputs[0].parent if inputs else None)
+    notes = tuple(dict.fromkeys(note for spec in specs for note in spec.notes))
+    birth = _provenance(text, inputs, specs, records)
+    return Result(scenario.name, text, records, birth, notes, inputs)
+
+
+def _inputs(scenario: Scenario) -> tuple[Path, ...]:
+    """Return the files that a scenario reads besides itself."""
+    file = getattr(scenario.fields.traffic, "file", None)
+    return () if file is None else ((scenario.document.folder / file).absolute(),)
+
+
+def _tasks(
+    scenario: Scenario, specs: Sequence[RunSpec], engine: str, packets: bool
+) -> Iterator[Task]:
+    """Yield what has to be played: each spec, and the headline ones at low and high prices too."""
+    wanted = headline(scenario)
+    for i, spec in enumerate(specs):
+        at_headline = dict(spec.point) == wanted
+        bounded = at_headline and spec.replication == 0
+        for level in LEVELS if bounded else LEVELS[:1]:
+            yield Task(i, spec, level, engine, at_headline, packets and level == "typical")
+
+
+def headline(scenario: Scenario) -> dict[str, str]:
+    """Return the point of a sweep that stands for the scenario.
+
+    On each axis that is the scenario's own value if it is among those swept, else the middle one.
+    """
+    own = scenario.fields.model_dump(by_alias=True)
+    chosen: dict[str, str] = {}
+    for key, axis in scenario.fields.sweep.items():
+        texts = [v if isinstance(v, str) else json.dumps(v) for v in values(key, axis)]
+        mine: Any = own
+        for name in key.split("."):
+            mine = mine.get(name) if isinstance(mine, dict) else None
+        text = mine if isinstance(mine, str) else json.dumps(mine)
+        chosen[key] = text if text in texts else texts[len(texts) // 2]
+    return chosen
+
+
+def _play_all(
+    tasks: list[Task],
+    executor: Executor | None,
+    workers: int | None,
+    on_progress: OnProgress | None,
+) -> dict[tuple[int, str], Record]:
+    total = sum(t.spec.packets for t in tasks)
+    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    if executor is None and workers <= 1:
+        return _in_turn(tasks, total, on_progress)
+    if executor is not None:
+        return _side_by_side(tasks, executor, total, on_progress)
+    with ProcessPoolExecutor(workers) as pool:
+        return _side_by_side(tasks, pool, total, on_progress)
+
+
+def _in_turn(
+    tasks: list[Task], total: int, on_progress: OnProgress | None
+) -> dict[tuple[int, str], Record]:
+    done: dict[tuple[int, str], Record] = {}
+    before = 0
+    for task in tasks:
+        start = before
+        tell = (lambda n, _all, s=start: on_progress(s + n, total)) if on_progress else None
+        done[task.index, task.level] = play_task(task, tell)
+        before += task.spec.packets
+    if on_progress:
+        on_progress(total, total)
+    return done
+
+
+def _side_by_side(
+    tasks: list[Task], pool: Executor, total: int, on_progress: OnProgress | None
+) -> dict[tuple[int, str], Record]:
+    futures = {pool.submit(play_task, task): task for task in tasks}
+    done: dict[tuple[int, str], Record] = {}
+    finished = 0
+    for future in as_completed(futures):
+        task = futures[future]
+        done[task.index, task.level] = future.result()
+        finished += task.spec.packets
+        if on_progress:
+            on_progress(finished, total)
+    return done
+
+
+def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
+    """Play one task and return its record (in whichever process).
+
+    Raises
+    ------
+    VirtsimError
+        If the run breaks a law of conservation: a defect of virtsim, reported as such.
+    """
+    spec = task.spec
+    played = play(
+        spec.path,
+        spec.direction,
+        spec.profile.level(task.level),
+        spec.host,
+        spec.stream(),
+        warmup=spec.warmup,
+        engine=task.engine,
+        seed=spec.seed,
+        replication=spec.replication,
+        on_progress=on_progress,
+    )
+    broken = ledger.check(played.program, played.outcome)
+    if broken:
+        raise VirtsimError(
+            f"{spec.label} ({spec.direction})",
+            "the ledger does not reconcile: " + "; ".join(broken),
+            "a run that conserves time and packets",
+            "this is a defect of virtsim, please report it",
+        )
+    return Record(
+        _named(task, played) | summarize(played),
+        tuple(_row(row) for row in ledger.rows(played.program, played.outcome)),
+        _latency(played),
+        _packets(played) if task.keep_packets else (),
+    )
+
+
+def _named(task: Task, played: Played) -> dict[str, Any]:
+    spec = task.spec
+    return {
+        "path": spec.path.name,
+        "label": spec.label,
+        "direction": spec.direction,
+        "profile": spec.profile.name,
+        "engine": played.engine,
+        "seed": spec.seed,
+        "replication": spec.replication,
+        "point": dict(spec.point),
+        "headline": task.headline,
+        "polled": any(t.wait == "poll" for t in played.program.threads),
+        "program": played.program.digest[:12],
+    }
+
+
+def _row(row: ledger.Row) -> tuple[Any, ...]:
+    return (
+        *(row.thread, row.core, row.stage, row.part, row.op, row.cause),
+        *(row.count, row.busy_ps, row.delay_ps, row.bytes),
+    )
+
+
+def _latency(played: Played) -> tuple[tuple[int, int], ...]:
+    histogram = Histogram.of(latencies_ps(played))
+    return tuple(
+        (highest_in(int(b)), int(n))
+        for b, n in zip(histogram.buckets, histogram.counts, strict=True)
+    )
+
+
+def _packets(played: Played) -> tuple[tuple[int, ...], ...]:
+    out = played.outcome
+    columns = (played.packets.size_b, out.arrived_ps, out.delivered_ps, out.dropped)
+    n = min(len(played.packets), MAX_PACKET_ROWS)
+    return tuple((i, *(int(c[i]) for c in columns)) for i in range(n))
+
+
+def _record(index: int, done: dict[tuple[int, str], Record]) -> Record:
+    """Join a run with the runs at low and high prices into one record with bounds."""
+    record = done[index, "typical"]
+    levels = [done[index, level] for level in LEVELS if (index, level) in done]
+    bounds = {name: _range(levels, name) for name in BOUNDED} if len(levels) > 1 else None
+    return Record(
+        {**record.summary, "bounds": bounds}, record.ledger, record.latency, record.packets
+    )
+
+
+def _range(records: list[Record], name: str) -> list[float] | None:
+    values = [_pick(r.summary, name) for r in records]
+    known = [v for v in values if v is not None]
+    return [min(known), max(known)] if len(known) == len(values) else None
+
+
+def _pick(tree: Any, name: str) -> float | None:
+    for key in name.split("."):
+        tree = tree[key]
+    return None if tree is None else float(tree)
+
+
+def _provenance(
+    text: str, inputs: Sequence[Path], specs: Sequence[RunSpec], records: Sequence[Record]
+) -> dict[str, Any]:
+    """Return the birth certificate of a result."""
+    import numpy
+    import simpy
+
+    profiles = {s.profile.name: s.profile.hash for s in specs}
+    programs = sorted({r.summary["program"] for r in records})
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs}
+    asked = json.dumps([text, files, profiles, programs, __version__], sort_keys=True)
+    return {
+        "fingerprint": hashlib.sha256(asked.encode()).hexdigest()[:12],
+        "virtsim": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "simpy": simpy.__version__,
+        "profiles": profiles,
+        "programs": programs,
+        "inputs": files,
+        "seed": specs[0].seed if specs else None,
+        "engine": sorted({r.summary["engine"] for r in records}),
+        "cpu": _cpu(),
+        "git": _revision(),
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _revision() -> str | None:
+    """Return the git revision of virtsim's own source, None outside of a checkout."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            capture_output=True, text=True, check=True, timeout=5,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,111 @@
+"""Figures of a result, as matplotlib Figures without any global state.
+
+Every path has one colour, hatch, marker and dash, every kind of work one colour and hatch, the same
+in all figures; all of them can be read in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from virtsim.breakeven import BreakEven, break_even
+from virtsim.figures import bars, curves
+from virtsim.figures import waterfall as falls
+from virtsim.figures.data import (
+    Cell,
+    by_load,
+    common_curves,
+    directions,
+    headline,
+    load_axis,
+)
+from virtsim.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from virtsim.equation import Equation
+
+
+class Walked(Protocol):
+    """What `Plots.waterfall` reads: the steps taken for one packet."""
+
+    @property
+    def steps(self) -> Sequence[falls.Step]:
+        """Intervals of all threads, in order of time."""
+
+
+class Plots:
+    """Figures of one result. Those about the load need a sweep over the rate (``swept``)."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+
+    @property
+    def swept(self) -> bool:
+        """Whether the scenario has a sweep over the offered load."""
+        return load_axis(self.result) is not None
+
+    def sweep(self) -> curves.Sweep:
+        """Return the cells of each path along the load axis, by direction."""
+        found = {
+            d: [by_load(self.result, cell) for cell in headline(self.result, d)]
+            for d in directions(self.result)
+        }
+        full = {d: [cells for cells in rows if cells] for d, rows in found.items()}
+        return {d: rows for d, rows in full.items() if rows}
+
+    def break_evens(self) -> list[tuple[str, BreakEven]]:
+        """Return, by direction, where each polled path starts to pay against each other path."""
+        return [
+            (direction, found)
+            for direction, rows in self.sweep().items()
+            for polled in rows
+            for other in rows
+            if (found := _break_even(polled, other)) is not None
+        ]
+
+    def breakdown(self) -> Figure:
+        """Show where a packet's CPU time goes: per packet by part and kind of work."""
+        return bars.breakdown(headline(self.result))
+
+    def isolated(self, equations: Iterable[tuple[str, str, Equation]]) -> Figure:
+        """Show what an isolated packet waits for: (label, direction, equation) of each path."""
+        return bars.isolated(equations)
+
+    def latency(self) -> Figure:
+        """Draw the share of the packets that take longer than a time, on logarithmic axes."""
+        return curves.latency(headline(self.result))
+
+    def events(self) -> Figure:
+        """Draw exits, kicks and interrupts per packet against the offered load."""
+        return curves.events(self.sweep())
+
+    def core_time(self) -> Figure:
+        """Draw core time per packet against the offered load, break-even rates marked."""
+        return curves.core_time(self.sweep(), self.break_evens())
+
+    def throughput(self) -> Figure:
+        """Draw delivered against offered packets per second."""
+        return curves.throughput(self.sweep())
+
+    def waterfall(self, walk: Walked, title: str = "What is done for one packet") -> Figure:
+        """Draw one packet's steps in one lane per thread; what it waits for is drawn strongly."""
+        return falls.waterfall(walk.steps, title, min((s.start_ps for s in walk.steps), default=0))
+
+    def crossings(self, rows: Sequence[bars.Crossing]) -> Figure:
+        """Draw host context switches beside user/kernel crossings of an isolated packet."""
+        return bars.crossings(rows)
+
+
+def _break_even(polled: Sequence[Cell], other: Sequence[Cell]) -> BreakEven | None:
+    if not polled[0].polled or other[0].polled:
+        return None
+    mine, theirs = common_curves(polled, other, "per_packet.core_ns")
+    if len(mine) < 2:
+        return None
+    return break_even(polled[0].label, mine, other[0].label, theirs)
+
+
+__all__ = ["Plots"]

@@ -1,0 +1,162 @@
+"""Traffic as a description that can be sent to another process and played there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from virtsim.compose import Host
+from virtsim.costing import WIRE_OVERHEAD_B
+from virtsim.program import SourceRow
+from virtsim.traffic import (
+    Capture,
+    PacketStream,
+    constant,
+    imix,
+    onoff,
+    poisson,
+    read_capture,
+    replay,
+    request,
+    saturate,
+)
+from virtsim.units import format_rate
+
+Kind = Literal["constant", "poisson", "onoff", "imix", "saturate", "request", "pcap"]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is sent in one run; packets are made when they are asked for.
+
+    In rx nothing arrives faster than the link carries it: ``saturate`` is a full link, and an
+    arrival is put off until the frame's last bit can be in.
+    """
+
+    kind: Kind
+    packets: int
+    seed: int
+    replication: int
+    rate: Fraction = Fraction(0)
+    size_b: int = 0
+    file: str = ""
+    speed: Fraction = Fraction(1)
+    outstanding: int = 0
+    think_ps: int = 0
+    burst: Fraction = Fraction(32)
+    duty: Fraction = Fraction(1, 10)
+
+    def stream(self, direction: str, host: Host) -> PacketStream:
+        """Return the packets, the same ones for every path.
+
+        Raises
+        ------
+        InputError
+            If a capture is not what it was, or the stream is too long.
+        """
+        if direction == "tx":
+            return self._sent()
+        if self.kind == "saturate":
+            full = constant(_line_rate(self.size_b, host.nic_bps), self.size_b, self.packets)
+            return replace(full, label="saturate")
+        return _spaced(self._sent(), host.nic_bps)
+
+    def source(self, direction: str) -> SourceRow:
+        """Return the row of this source in a Program."""
+        if self.kind == "request":
+            return SourceRow("source", 0, "closed", self.outstanding, self.think_ps)
+        return SourceRow("source", 0, "saturate" if self._saturates(direction) else "open")
+
+    def notes(self, direction: str, host: Host) -> tuple[str, ...]:
+        """Return what a reader should know about how these packets were made."""
+        return (*self._link_notes(direction, host), *self._capture_notes())
+
+    def _saturates(self, direction: str) -> bool:
+        return self.kind == "saturate" and direction == "tx"
+
+    def _sent(self) -> PacketStream:
+        draws = (self.seed, self.replication)
+        if self.kind == "constant":
+            return constant(self.rate, self.size_b, self.packets)
+        if self.kind == "poisson":
+            return poisson(self.rate, self.size_b, self.packets, *draws)
+        if self.kind == "onoff":
+            return onoff(
+                self.rate, self.size_b, self.packets, *draws, burst=self.burst, duty=self.duty
+            )
+        if self.kind == "imix":
+            return imix(self.rate, self.packets, *draws)
+        if self.kind == "saturate":
+            return saturate(self.size_b, self.packets)
+        if self.kind == "request":
+            return request(self.outstanding, self.size_b, self.packets, self.think_ps)
+        return replay(capture(self.file), self.speed, self.packets)
+
+    def _link_notes(self, direction: str, host: Host) -> tuple[str, ...]:
+        if direction == "tx":
+            return ()
+        if self.kind == "saturate":
+            rate = _line_rate(self.size_b, host.nic_bps)
+            return (f"rx: 'saturate' is a full link, {format_rate(rate)} of {self.size_b} B",)
+        if self.kind == "request":
+            return ("rx: the closed loop's packets are not spaced by the link",)
+        if self.kind == "constant" and self.rate <= _line_rate(self.size_b, host.nic_bps):
+            return ()
+        return ("rx: arrivals are at least the time apart that a frame takes on the link",)
+
+    def _capture_notes(self) -> tuple[str, ...]:
+        if self.kind != "pcap":
+            return ()
+        found = capture(self.file)
+        laps = -(-self.packets // len(found))
+        facts = (
+            (laps - 1, f"the capture is played {laps} times over"),
+            (
+                int((found.size_b < 64).sum()),
+                "{n} frames of the capture are short and count as 64 B",
+            ),
+            (found.n_reordered, "{n} packets of the capture are put in the order of their stamps"),
+            (found.n_unstamped, "{n} packets of the capture take the stamp of the one before"),
+        )
+        return tuple(text.format(n=n) for n, text in facts if n)
+
+
+def capture(file: str, where: str = "traffic.file") -> Capture:
+    """Read a capture, or return it if it was read a moment ago and is still the same file.
+
+    Raises
+    ------
+    InputError
+        If it is missing, cut short or no capture.
+    """
+    try:
+        stat = Path(file).stat()
+    except OSError:
+        return read_capture(file, where)
+    return _capture(file, where, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=2)
+def _capture(file: str, where: str, mtime_ns: int, size_b: int) -> Capture:
+    return read_capture(file, where)
+
+
+def _line_rate(size_b: int, nic_bps: int) -> Fraction:
+    """Return the frames per second of a full link."""
+    return Fraction(nic_bps, (size_b + WIRE_OVERHEAD_B) * 8)
+
+
+def _spaced(stream: PacketStream, nic_bps: int) -> PacketStream:
+    """Put arrivals off so that each is a frame's time on the link after the one before it."""
+    if stream.kind != "open":
+        return stream
+    bits = (stream.size_b + WIRE_OVERHEAD_B) * 8
+    wire_ps = (2 * bits * 10**12 + nic_bps) // (2 * nic_bps)
+    wire_ps[0] = 0
+    sum_ps = np.cumsum(wire_ps)
+    return replace(stream, at_ps=sum_ps + np.maximum.accumulate(stream.at_ps - sum_ps))

@@ -1,0 +1,207 @@
+"""One run in numbers: the entry of `runs` that other programs rely on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from virtsim import ledger
+from virtsim.histogram import Histogram
+from virtsim.model.ops import ops
+from virtsim.outcome import STATES
+from virtsim.program import Program
+from virtsim.running import Played
+
+PS_PER_S = 10**12
+PERCENTILES = {
+    "p50": Fraction(50, 100),
+    "p90": Fraction(90, 100),
+    "p99": Fraction(99, 100),
+    "p999": Fraction(999, 1000),
+}
+BUSY, POLLING, RUNNABLE, ASLEEP = range(len(STATES))
+NOTIFICATION = ("kick", "call", "wake", "deliver")
+"""Causes of work that exists only to tell the other side."""
+
+LINK_FULL, RUNNABLE_LONG, SATURATED, WOKEN, BOTTLENECK = 0.95, 0.25, 0.95, 0.5, 0.9
+
+
+def summarize(played: Played) -> dict[str, Any]:
+    """Return the figures of one run.
+
+    Latencies are in ns, from the measured packets only; counts and CPU are over the whole drained
+    run per delivered packet; rates and thread shares are over the measured window.
+    """
+    measured = _measured(played)
+    return {
+        "packets": len(played.packets),
+        "measured": int(measured.sum()),
+        **_rates(played, measured),
+        "drops": _drops(played),
+        "in_flight": _in_flight(played),
+        "latency_ns": _latency(played, measured),
+        "per_packet": _per_packet(played),
+        "threads": _threads(played),
+        "bottleneck": _bottleneck(played),
+        "regime": regime(played),
+        "events": played.outcome.events,
+    }
+
+
+def latencies_ps(played: Played) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return delivered minus arrived of the measured, delivered packets."""
+    out = played.outcome
+    mine = _measured(played) & (out.delivered_ps >= 0)
+    return out.delivered_ps[mine] - out.arrived_ps[mine]
+
+
+def _measured(played: Played) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Packets that arrived at or after the start of the window."""
+    arrived = played.outcome.arrived_ps
+    order = np.argsort(arrived, kind="stable")
+    mine = np.zeros(len(arrived), dtype=bool)
+    mine[order[played.n_warmup :]] = True
+    return mine & (arrived >= 0)
+
+
+def _rates(
+    played: Played, measured: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, float | None]:
+    out = played.outcome
+    t0, t1 = out.window_ps
+    n = int(measured.sum())
+    if t1 <= t0:
+        return {"offered_pps": None, "delivered_pps": None, "goodput_bps": None}
+    inside = (out.delivered_ps > t0) & (out.delivered_ps <= t1)
+    bits = int(played.packets.size_b[inside].sum()) * 8
+    return {
+        "offered_pps": (n - 1) * PS_PER_S / (t1 - t0),
+        "delivered_pps": int(inside.sum()) * PS_PER_S / (t1 - t0),
+        "goodput_bps": bits * PS_PER_S / (t1 - t0),
+    }
+
+
+def _drops(played: Played) -> dict[str, int]:
+    where, counts = np.unique(played.outcome.dropped, return_counts=True)
+    rings = played.program.rings
+    return {
+        rings[w].drop or rings[w].name: int(c) for w, c in zip(where, counts, strict=True) if w >= 0
+    }
+
+
+def _in_flight(played: Played) -> int:
+    out = played.outcome
+    return int(((out.delivered_ps < 0) & (out.dropped < 0)).sum())
+
+
+def _latency(
+    played: Played, measured: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, float | None]:
+    histogram = Histogram.of(latencies_ps(played))
+    names = ("mean", *PERCENTILES, "max")
+    if not histogram.n:
+        return dict.fromkeys(names)
+    mean = histogram.mean
+    assert mean is not None
+    values: dict[str, float | None] = {"mean": float(mean) / 1000}
+    for name, share in PERCENTILES.items():
+        at = histogram.percentile(share)
+        values[name] = None if at is None else at / 1000
+    return values | {"max": histogram.high / 1000}
+
+
+def _per_packet(played: Played) -> dict[str, float | None]:
+    out, program = played.outcome, played.program
+    delivered = int((out.delivered_ps >= 0).sum())
+    counted = ledger.counters(program, out)
+    cpu = [t for t, row in enumerate(program.threads) if row.host_cpu]
+    busy = sum(int(out.total[t, BUSY]) for t in cpu)
+    polling = sum(int(out.total[t, POLLING]) for t in cpu)
+    names = ledger.COUNTERS[:9]
+    figures = {name: ledger.per_packet(counted[name], delivered) for name in names}
+    wakes = sum(int(out.wakeups[t]) for t in cpu)
+    return figures | {
+        "wakeups": ledger.per_packet(wakes, delivered),
+        "cpu_ns": _ns(busy, delivered),
+        "core_ns": _ns(busy + polling, delivered),
+    }
+
+
+def _ns(ps: int, delivered: int) -> float | None:
+    each = ledger.per_packet(ps, delivered)
+    return None if each is None else each / 1000
+
+
+def _threads(played: Played) -> dict[str, dict[str, Any]]:
+    return {
+        row.name: {"core": played.program.cores[row.core].name if row.host_cpu else None}
+        | dict(zip(STATES, _shares(played, t), strict=True))
+        for t, row in enumerate(played.program.threads)
+    }
+
+
+def _shares(played: Played, thread: int) -> list[float]:
+    times = played.outcome.window[thread]
+    whole = int(times.sum())
+    return [float(x) / whole if whole else 0.0 for x in times]
+
+
+def _busiest(played: Played) -> tuple[int, float]:
+    shares = [_shares(played, t)[BUSY] for t in range(len(played.program.threads))]
+    thread = int(np.argmax(shares))
+    return thread, shares[thread]
+
+
+def _bottleneck(played: Played) -> str | None:
+    thread, share = _busiest(played)
+    return played.program.threads[thread].name if share >= BOTTLENECK else None
+
+
+def regime(played: Played) -> str:
+    """Name what limits a run, the first that holds (see the README's table of regimes)."""
+    program, out = played.program, played.outcome
+    shares = [_shares(played, t) for t in range(len(program.threads))]
+    devices = [t for t, row in enumerate(program.threads) if not row.host_cpu]
+    if any(shares[t][BUSY] >= LINK_FULL for t in devices):
+        return "link"
+    if any(share[RUNNABLE] >= RUNNABLE_LONG for share in shares):
+        return "scheduler"
+    thread, share = _busiest(played)
+    if share >= SATURATED:
+        return _saturated(played, thread)
+    if (out.dropped >= 0).any() or out.stops.any():
+        return "ring"
+    if any(row.wait == "poll" for row in program.threads):
+        return "polled"
+    woken = ledger.per_packet(int(out.wakeups.sum()), int((out.delivered_ps >= 0).sum()))
+    return "woken" if woken is not None and woken >= WOKEN else "batched"
+
+
+def _saturated(played: Played, thread: int) -> str:
+    """Name what a saturated thread spends half its time on, or its side of the virtqueue."""
+    program, out = played.program, played.outcome
+    total = int(out.total[thread, BUSY])
+    notifying = copying = 0
+    for row in ledger.rows(program, out):
+        if row.thread != program.threads[thread].name or row.cause == ledger.POLL:
+            continue
+        notifying += row.busy_ps if row.cause in NOTIFICATION else 0
+        copying += row.busy_ps if _copies(row.op) else 0
+    if 2 * notifying >= total:
+        return "notification"
+    if 2 * copying >= total:
+        return "copy"
+    guest = program.threads[thread].kind == "vcpu"
+    return "producer" if guest == (program.direction == "tx") else "consumer"
+
+
+def _copies(op: str) -> bool:
+    known = ops().get(op)
+    return known is not None and "copied_bytes" in known.counts
+
+
+def program_facts(program: Program) -> dict[str, Any]:
+    """Return what names a Program in a result: digest and sizes."""
+    return {"digest": program.digest, "stages": len(program.stages), "uses": len(program.uses)}

@@ -1,0 +1,56 @@
+"""A walk as plain text, at most ``WIDTH`` columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from virtsim.equation import Equation
+from virtsim.walk.rows import Row
+from virtsim.walk.virtqueue import RingView
+
+WIDTH, INDENT = 110, 16
+MARK = "*"
+"""Marks the steps that the packet's latency consists of."""
+
+
+def render(
+    title: str, rows: tuple[Row, ...], equation: Equation | None, totals: Mapping[str, int]
+) -> str:
+    """Return title, steps, cost equation and totals."""
+    names = {row.thread for row in rows}
+    column = max(map(len, names | {"thread"}))
+    lines = [title, "", f"{'us':>12}  {'thread':<{column}}  {'step':<40}{'ns':>13}  cause"]
+    shown: dict[str, RingView] = {}
+    for row in rows:
+        lines.extend(_row(row, column))
+        if row.view is not None and _differs(row.view, shown.get(row.ring)):
+            shown[row.ring] = row.view
+            lines.append(f"{' ' * INDENT}{row.view}")
+    lines += ["", f"{MARK} the packet's way; its cost equation:"]
+    text = str(equation) if equation else "none here; the steps above were played"
+    lines += textwrap.wrap(text, WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
+    counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in totals.items() if n)
+    lines += ["", "In all, its aftermath included:"]
+    lines += textwrap.wrap(counts, WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(row: Row, column: int) -> Iterator[str]:
+    mark = MARK if row.bar is not None and row.bar.critical else " "
+    head = f"{mark} {row.at_ps / 1e6:>10.6f}  {row.thread:<{column}}  "
+    if row.bar is not None:
+        ns = (row.bar.end_ps - row.bar.start_ps) / 1000
+        cause = "" if row.bar.cause == row.what else row.bar.cause
+        yield f"{head}{row.what:<40}{ns:>13,.3f}  {cause}"
+        return
+    ring = f"[{row.ring}] " if row.ring else ""
+    yield from textwrap.wrap(
+        f"{ring}{row.what}", WIDTH, initial_indent=head, subsequent_indent=" " * (len(head) + 2)
+    )
+
+
+def _differs(view: RingView, before: RingView | None) -> bool:
+    """Tell whether a step changed the ring; a decision alone does not."""
+    return before is None or replace(view, decision=before.decision) != before
