@@ -16,9 +16,9 @@ Curve = Sequence[tuple[float, float]]
 class BreakEven:
     """Where the polled path starts to cost less core time per packet than the other.
 
-    ``rate_pps`` is None if they do not cross between ``low_pps`` and ``high_pps``, the loads that both
-    carry; ``always`` then says whether the polled path is the cheaper one throughout. ``limit_pps`` is
-    what the other path delivers at most, if there are loads that only the polled one carries.
+    ``rate_pps`` is None if they do not cross between ``low_pps`` and ``high_pps``, the loads that
+    both carry; ``always`` then says whether the polled path is the cheaper one throughout.
+    ``limit_pps`` is what the other path delivers at most, if the polled one carries more.
     """
 
     polled: str

@@ -31,7 +31,7 @@ Sets = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Change a price (exit.light=900ns) or an option (guest.idle=poll, but.vhost.batch=16).",
+        help="Change a price (exit.light=900ns) or an option (but.vhost.batch=16).",
     ),
 ]
 
@@ -295,7 +295,7 @@ def _rates_around(rate: str) -> list[str]:
     from virtsim.units import packet_rate
 
     own = packet_rate(rate, "--rate")
-    times = (1 / 32, 1 / 8, 1 / 2, 1, 2, 4)
+    times = (1 / 32, 1 / 8, 1 / 2, 1, 1.5, 2, 4)
     return [rate if n == 1 else f"{float(own) * n:.6g}pps" for n in times]
 
 

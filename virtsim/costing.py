@@ -78,7 +78,8 @@ def _column(
     cost = cost_of(profile, use.op)
     ps = cost.value * PS_PER_NS
     column = _rounded(sizes, ps) if use.per_byte else np.array([_half_up(ps)], dtype=np.int64)
-    if cost.dist == "constant":
+    if cost.dist == "constant" or use.cause == "poll":
+        # A poller's clock is computed, not played: a look that finds nothing has one price.
         return column
     u = draws(seed, replication, f"cost.{use.part}.{use.op}.{use.cause}", n)
     means = np.unique(column)

@@ -138,12 +138,14 @@ def halt_poll_next(
     """Length of the next halt poll after one halt that lasted ``block_ps`` in all.
 
     KVM's rule: keep it while it catches the wake-ups, shrink it after a block longer than the
-    ceiling (``shrink`` 0: to nothing), grow it when a longer poll would have caught this one.
+    ceiling (``shrink`` 0, or a result below ``start_ps``: to nothing), grow it when a longer poll
+    would have caught this one [virt/kvm/kvm_main.c: grow_halt_poll_ns, shrink_halt_poll_ns].
     """
-    if poll_ps and block_ps <= poll_ps:
+    if block_ps <= poll_ps:
         return poll_ps
     if poll_ps and block_ps > max_ps:
-        return poll_ps // shrink if shrink else 0
+        shorter = poll_ps // shrink if shrink else 0
+        return shorter if shorter >= start_ps else 0
     if poll_ps < max_ps and block_ps < max_ps:
         return min(max(poll_ps * grow, start_ps), max_ps)
     return poll_ps

@@ -7,9 +7,10 @@ in all figures; all of them can be read in grey.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from virtsim.breakeven import BreakEven, break_even
+from virtsim.errors import InputError
 from virtsim.figures import bars, curves
 from virtsim.figures import waterfall as falls
 from virtsim.figures.data import (
@@ -18,7 +19,6 @@ from virtsim.figures.data import (
     common_curves,
     directions,
     headline,
-    load_axis,
 )
 from virtsim.result import Result
 
@@ -28,24 +28,15 @@ if TYPE_CHECKING:
     from virtsim.equation import Equation
 
 
-class Walked(Protocol):
-    """What `Plots.waterfall` reads: the steps taken for one packet."""
-
-    @property
-    def steps(self) -> Sequence[falls.Step]:
-        """Intervals of all threads, in order of time."""
-
-
 class Plots:
-    """Figures of one result. Those about the load need a sweep over the rate (``swept``)."""
+    """Figures of one result.
+
+    Those about the load (events, core_time, throughput) need a sweep over the rate or the speed
+    of a capture; without one they raise InputError.
+    """
 
     def __init__(self, result: Result) -> None:
         self.result = result
-
-    @property
-    def swept(self) -> bool:
-        """Whether the scenario has a sweep over the offered load."""
-        return load_axis(self.result) is not None
 
     def sweep(self) -> curves.Sweep:
         """Return the cells of each path along the load axis, by direction."""
@@ -66,6 +57,15 @@ class Plots:
             if (found := _break_even(polled, other)) is not None
         ]
 
+    def _loads(self) -> curves.Sweep:
+        sweep = self.sweep()
+        if not sweep:
+            raise InputError(
+                "plot", "the scenario has one load only", "a sweep over the load",
+                "Add sweep: {traffic.rate: [100kpps, 200kpps, 400kpps]}",
+            )  # fmt: skip
+        return sweep
+
     def breakdown(self) -> Figure:
         """Show where a packet's CPU time goes: per packet by part and kind of work."""
         return bars.breakdown(headline(self.result))
@@ -80,19 +80,19 @@ class Plots:
 
     def events(self) -> Figure:
         """Draw exits, kicks and interrupts per packet against the offered load."""
-        return curves.events(self.sweep())
+        return curves.events(self._loads())
 
     def core_time(self) -> Figure:
         """Draw core time per packet against the offered load, break-even rates marked."""
-        return curves.core_time(self.sweep(), self.break_evens())
+        return curves.core_time(self._loads(), self.break_evens())
 
     def throughput(self) -> Figure:
         """Draw delivered against offered packets per second."""
-        return curves.throughput(self.sweep())
+        return curves.throughput(self._loads())
 
-    def waterfall(self, walk: Walked, title: str = "What is done for one packet") -> Figure:
+    def waterfall(self, walk: falls.Walked, title: str = "What is done for one packet") -> Figure:
         """Draw one packet's steps in one lane per thread; what it waits for is drawn strongly."""
-        return falls.waterfall(walk.steps, title, min((s.start_ps for s in walk.steps), default=0))
+        return falls.waterfall(walk, title)
 
     def crossings(self, rows: Sequence[bars.Crossing]) -> Figure:
         """Draw host context switches beside user/kernel crossings of an isolated packet."""

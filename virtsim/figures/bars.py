@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from virtsim.figures.data import DIRECTION_NAMES, Cell
 from virtsim.figures.kinds import KINDS, POLLING, Kind, kind_of
@@ -115,14 +115,14 @@ def _count(axes: Axes, y: float, counts: Sequence[float], style: Style) -> None:
     for i, count in enumerate(counts):
         axes.barh(y, count, 0.55, left=start, alpha=0.45 if i else 1.0, **style.bar)
         start += count
-    axes.text(start, y, f"  {start:.3g}", va="center", fontweight="bold")
+    note(axes, f"{start:.3g}", (start, y), 5, fontweight="bold")
 
 
 def _spent_words(cell: Cell) -> str:
     cpu = cell.value("per_packet.cpu_ns") or 0.0
     core = cell.value("per_packet.core_ns") or 0.0
-    polling = f" + {(core - cpu) / 1000:.3g} polling" if core - cpu > 0.0005 * core else ""
-    return f"{cpu / 1000:.3g}{polling} µs"
+    polling = f" + {(core - cpu) / 1000:.3g} polling" if core - cpu > 0.005 * core else ""
+    return f"{cpu / 1000:.3g} µs{polling}"
 
 
 def _us(spent: Parts) -> dict[tuple[str, Kind], float]:
@@ -150,7 +150,7 @@ def _stacks(bars: Sequence[Bar], title: str, unit: str) -> Figure:
         _lie(axes)
     panels[-1].set_xlabel(unit)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
-    _legend(figure, {kind for bar in bars for (_, kind), value in bar.parts.items() if value})
+    legend(figure, {kind for bar in bars for (_, kind), value in bar.parts.items() if value})
     return figure
 
 
@@ -164,11 +164,11 @@ def _stack(axes: Axes, y: float, bar: Bar, longest: float) -> None:
             if width:
                 axes.barh(
                     y, width, 0.46, left=start, facecolor=kind.colour, hatch=kind.hatch,
-                    edgecolor=_edge(kind), linewidth=0,
+                    edgecolor=edge(kind), linewidth=0,
                 )  # fmt: skip
                 start += width
         _name(axes, y, part, begin, start, longest)
-    axes.text(start + longest * 0.01, y, bar.end, va="center", fontweight="bold", fontsize=8.5)
+    note(axes, bar.end, (start, y), 5, fontweight="bold", fontsize=8.5)
 
 
 def _name(axes: Axes, y: float, part: str, begin: float, end: float, longest: float) -> None:
@@ -180,16 +180,30 @@ def _name(axes: Axes, y: float, part: str, begin: float, end: float, longest: fl
         axes.text((begin + end) / 2, y - 0.31, part, ha="center", va="bottom", fontsize=7.5)
 
 
-def _edge(kind: Kind) -> str:
-    """Colour of a kind's hatch: light on dark, dark on light."""
+def note(axes: Axes, text: str, xy: tuple[float, float], points: float, **looks: Any) -> None:
+    """Write beside a spot, so many points to its right (SVG swallows leading spaces)."""
+    axes.annotate(
+        text,
+        xy,
+        (points, 0),
+        textcoords="offset points",
+        va="center",
+        annotation_clip=False,
+        **looks,
+    )
+
+
+def edge(kind: Kind) -> str:
+    """Return the colour of a kind's hatch: light on dark, dark on light."""
     return "#7a5a4a" if kind.ink != "white" else "white"
 
 
-def _legend(figure: Figure, used: set[Kind]) -> None:
+def legend(figure: Figure, used: set[Kind]) -> None:
+    """Put a key of kinds of work under a figure."""
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(facecolor=k.colour, hatch=k.hatch, edgecolor=_edge(k), linewidth=0, label=k.name)
+        Patch(facecolor=k.colour, hatch=k.hatch, edgecolor=edge(k), linewidth=0, label=k.name)
         for k in KINDS
         if k in used
     ]

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from virtsim.breakeven import BreakEven
-from virtsim.figures.bars import WIDTH_IN
+from virtsim.figures.bars import WIDTH_IN, note
 from virtsim.figures.data import DIRECTION_NAMES, Cell, curve
 from virtsim.figures.style import Style, styled, styles
 from virtsim.units import format_rate
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Sweep = Mapping[str, Sequence[Sequence[Cell]]]
 """By direction, the cells of each path along the load axis."""
 
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 OFFERED = "Offered load (packets per second)"
 EVENTS = ("exits", "kicks", "interrupts")
 SHARES = (("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 0.001))
@@ -38,12 +39,14 @@ def latency(cells: Sequence[Cell]) -> Figure:
         most = max((sum(c.latencies()[1]) for c in mine), default=1000)
         axes.set_ylim(0.7 / max(most, 10), 1.3)
         axes.set_xlabel("Latency (µs)")
+        axes.yaxis.set_major_formatter(lambda y, _at: f"{100 * y:g} %")
+        axes.yaxis.set_minor_formatter(lambda _y, _at: "")
         _plain_numbers(axes)
         for name, share in SHARES:
             if share > 1 / max(most, 10):
                 axes.axhline(share, color="#b5b5b5", linewidth=0.6, zorder=0)
-                axes.text(1.0, share, f" {name}", transform=axes.get_yaxis_transform(),
-                          va="center", fontsize=7.5, color="#555555")  # fmt: skip
+                note(axes, name, (1.0, share), 4, xycoords=axes.get_yaxis_transform(),
+                     fontsize=7.5, color="#555555")  # fmt: skip
     _first(panels).set_ylabel("Share of packets that take longer")
     _finish(figure, panels, "How long do packets take, and how bad is the tail?", looks, known)
     return figure
@@ -76,15 +79,17 @@ def core_time(sweep: Sweep, found: Sequence[tuple[str, BreakEven]]) -> Figure:
 
     def draw(axes: Axes, direction: str) -> None:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda y, _at: f"{y:g}")
+        axes.yaxis.set_minor_formatter(lambda _y, _at: "")
         rates = [b for d, b in found if d == direction and b.rate_pps is not None]
-        for i, one in enumerate(sorted(rates, key=lambda b: b.rate_pps or 0.0)):
+        for i, one in enumerate(sorted(rates, key=lambda b: b.rate_pps or 0.0), start=1):
             assert one.rate_pps is not None
-            axes.axvline(
-                one.rate_pps, color="#222222", linewidth=0.8, linestyle=(0, (2, 2)), marker=""
-            )
-            words = f" {one.polled} pays against\n {one.other}: {format_rate(one.rate_pps)}"
-            axes.text(one.rate_pps, 0.98 - 0.12 * i, words, fontsize=7.5, va="top",
-                      transform=axes.get_xaxis_transform())  # fmt: skip
+            axes.axvline(one.rate_pps, color="#222222", linewidth=0.8, linestyle=(0, (2, 2)))
+            note(axes, str(i), (one.rate_pps, 0.03), 3, xycoords=axes.get_xaxis_transform(),
+                 fontsize=8, fontweight="bold")  # fmt: skip
+            words = f"{i}  {one.polled} pays against {one.other}: {format_rate(one.rate_pps)}"
+            axes.text(0.99, 1.0 - 0.06 * i, words, fontsize=7.5, ha="right", va="center",
+                      transform=axes.transAxes, bbox=PAPER)  # fmt: skip
 
     return _against_load(
         sweep, "per_packet.core_ns", "From which load on does a burnt core pay?",
@@ -104,6 +109,7 @@ def throughput(sweep: Sweep) -> Figure:
             axes.text(ends[1], ends[1], "all delivered ", fontsize=7.5, ha="right", va="bottom",
                       color="#666666")  # fmt: skip
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_rate)
 
     return _against_load(
         sweep, "delivered_pps", "How much of the offered load arrives?",

@@ -24,8 +24,8 @@ DIRECTION_NAMES = {
 LOADS = ("rate", "speed")
 """Last names of the axes of a sweep that change the offered load."""
 
-T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
-"""Student's t for a 95 % interval with 1 to 10 degrees of freedom; 2.0 serves above."""
+T_95 = (4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+"""Student's t for a 95 % interval with 2 to 10 degrees of freedom; 2.0 serves above."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Cell:
         return sum(values) / len(values) if len(values) == len(self.records) else None
 
     def spread(self, name: str) -> float | None:
-        """Return half the width of the 95 % interval of the mean, None for a single run."""
+        """Return half the width of the 95 % interval of the mean, None below three runs."""
         values = self.values(name)
         n = len(values)
-        if n < 2 or n < len(self.records):
+        if n < 3 or n < len(self.records):
             return None
         mean = sum(values) / n
         deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-        return (T_95[n - 2] if n - 2 < len(T_95) else 2.0) * deviation / math.sqrt(n)
+        return (T_95[n - 3] if n - 3 < len(T_95) else 2.0) * deviation / math.sqrt(n)
 
     def bounds(self, name: str) -> tuple[float, float] | None:
         """Return a figure's least and largest value over all prices low, typical and high."""

@@ -33,8 +33,15 @@ class Part:
     made_by: Callable[..., Part] | None = field(default=None, compare=False, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def set(self, option: str, value: Any, where: str) -> Part:
-        """Return the part made anew with one option changed.
+    def set(self, changes: Mapping[str, Any], where: str) -> Part:
+        """Return the part made anew with some options changed, all at once.
+
+        Parameters
+        ----------
+        changes
+            Values by option: ``tx.spin`` stands for ``tx_spin`` or, if shared, ``spin``.
+        where
+            What stands before the options' names in an error.
 
         Raises
         ------
@@ -42,21 +49,27 @@ class Part:
             If the part has no such option, or refuses the value.
         """
         known = tuple(self.options)
+        wanted = {self._option(option, where): (option, v) for option, v in changes.items()}
+        values = {name: value for name, (_, value) in wanted.items()}
+        assert self.made_by is not None or not known
+        try:
+            return self.made_by(**{**self.options, **values}) if self.made_by else self
+        except InputError as error:
+            name = error.where.rpartition(".")[2].partition(" ")[0]
+            option, _ = wanted.get(name, next(iter(wanted.values())))
+            raise InputError(f"{where}.{option}", error.got, error.want, error.hint) from None
+
+    def _option(self, option: str, where: str) -> str:
+        """Return the name of an option as the part's maker spells it."""
+        known = tuple(self.options)
         name = option.replace(".", "_")
         if name not in known and name[:3] in ("tx_", "rx_"):
             name = name[3:]
-        if name not in known or self.made_by is None:
-            want = f"one of {', '.join(known)}" if known else "no option, it has none"
-            raise InputError(
-                where,
-                f"part '{self.name}' has no option '{option}'",
-                want,
-                did_you_mean(name, known),
-            )
-        try:
-            return self.made_by(**{**self.options, name: value})
-        except InputError as error:
-            raise InputError(where, error.got, error.want, error.hint) from None
+        if name in known:
+            return name
+        want = f"one of {', '.join(known)}" if known else "no option, it has none"
+        got = f"part '{self.name}' has no option '{option}'"
+        raise InputError(f"{where}.{option}", got, want, did_you_mean(name, known))
 
 
 def part(make: Callable[P, Part]) -> Callable[P, Part]:
@@ -130,15 +143,18 @@ class Path:
         InputError
             For a part or an option that is not there, or a value that the part refuses.
         """
-        parts = list(self.parts)
         where = where or f"{self.name}.but"
+        wanted: dict[int, dict[str, Any]] = {}
         for key, value in changes.items():
             name, dot, option = key.partition(".")
             spot = f"{where}.{key}"
             if not dot:
-                raise InputError(spot, f"'{key}' names no option", "part.option", "vhost.spin")
-            i = self._index(name, spot)
-            parts[i] = parts[i].set(option, value, spot)
+                hint = "vhost.spin is an option"
+                raise InputError(spot, f"'{key}' names no option", "part.option", hint)
+            wanted.setdefault(self._index(name, spot), {})[option] = value
+        parts = list(self.parts)
+        for i, options in wanted.items():
+            parts[i] = parts[i].set(options, f"{where}.{parts[i].name}")
         return Path(self.name, *parts, summary=self.summary)
 
     def _index(self, name: str, where: str) -> int:

@@ -1,0 +1,6 @@
+"""The report: one HTML page, complete in itself, made from a result and from nothing else."""
+
+from virtsim.report.evidence import Crossing, Evidence, Isolated, evidence, gather
+from virtsim.report.page import render
+
+__all__ = ["Crossing", "Evidence", "Isolated", "evidence", "gather", "render"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtsim import paths, traffic
 from virtsim.compose import Host
 from virtsim.costs import Profile
 from virtsim.errors import InputError
+from virtsim.figures.data import headline
 from virtsim.model.path import Path
 from virtsim.parts import kvm
 from virtsim.running import play
@@ -88,8 +89,8 @@ def crossings(profile: Profile) -> Iterator[Crossing]:
     """
     qemu, vhost = paths.path(QEMU), paths.path(VHOST)
     bare = qemu.but({"virtqueue.kick": kvm.exit_to_qemu()})
-    yield _crossing(f"{QEMU}, ioeventfd on", qemu, profile)
-    yield _crossing(f"{QEMU}, ioeventfd off", bare, profile)
+    yield _crossing(f"{QEMU} (ioeventfd on)", qemu, profile)
+    yield _crossing(f"{QEMU} (ioeventfd off)", bare, profile)
     yield _crossing(VHOST, vhost, profile)
 
 
@@ -113,18 +114,18 @@ def _isolated(spec: RunSpec) -> Isolated:
 
 
 def _first_runs(result: Result) -> list[RunSpec]:
-    """Return the specs of the headline's first replications."""
+    """Return the specs of the headline's first replications, in the headline's order."""
     from ruamel.yaml import YAML
 
-    from virtsim.scenario import resolve
-    from virtsim.scenario.document import Document
-    from virtsim.scenario.loading import checked
+    from virtsim.scenario import Scenario, resolve
 
-    scenario = checked(Document(YAML(typ="safe", pure=True).load(result.resolved)))
-    return list(_headline(resolve(scenario)))
+    # The files that a resolved scenario names stand where the result's inputs do.
+    folder = result.inputs[0].parent if result.inputs else "."
+    scenario = Scenario.of(YAML(typ="safe", pure=True).load(result.resolved), folder)
+    specs = {_key(s.label, s.direction, s.point): s for s in reversed(resolve(scenario))}
+    keys = [_key(c.label, c.direction, c.first["point"]) for c in headline(result)]
+    return [specs[key] for key in keys if key in specs]
 
 
-def _headline(specs: Iterable[RunSpec]) -> Iterator[RunSpec]:
-    for spec in specs:
-        if spec.headline and spec.replication == 0:
-            yield spec
+def _key(label: str, direction: str, point: Mapping[str, Any]) -> tuple[str, str, str]:
+    return label, direction, str(sorted((k, str(v)) for k, v in point.items()))

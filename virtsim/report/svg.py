@@ -12,6 +12,7 @@ from virtsim.figures.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FONTS = "'DejaVu Sans', Verdana, Arial, sans-serif"
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -42,7 +43,7 @@ def _slim(body: str) -> str:
     body = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1 XMLNS>", body, count=1)
     spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     body = body.replace("XMLNS", spaces, 1)
-    body = re.sub(r"(\d+\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"(\d+\.\d\d)\d+", r"\1", body).replace("'DejaVu Sans'", FONTS)
     return re.sub(r"\n\s*", "\n", body)
 
 

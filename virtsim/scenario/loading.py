@@ -29,6 +29,22 @@ class Scenario:
         """Its name, which is also that of its result directory."""
         return self.fields.name
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
+        """Check a scenario given as a mapping, as a file would spell it.
+
+        Parameters
+        ----------
+        folder
+            What relative file names in it are relative to.
+
+        Raises
+        ------
+        InputError
+            For the first thing that is wrong.
+        """
+        return checked(Document(data, "scenario", Path(folder)))
+
     def but(
         self, changes: Mapping[str, Any], places: Mapping[str, str] | None = None, point: str = ""
     ) -> Scenario:
@@ -75,7 +91,7 @@ def from_compare(
     profile: str = "skylake-2018-mitig",
     seed: int = 1,
     replications: int = 1,
-    sets: Mapping[str, str] | None = None,
+    sets: Mapping[str, Any] | None = None,
 ) -> Scenario:
     """Return the scenario of a comparison asked for on the command line.
 
@@ -130,7 +146,7 @@ def resolved_yaml(scenario: Scenario, folder: str | Path | None = None) -> str:
     fields = scenario.fields
     data = fields.model_dump(by_alias=True, exclude_none=True)
     data["paths"] = [
-        {"path": entry} if isinstance(entry, str) else entry for entry in data["paths"]
+        {"path": entry, "but": {}} if isinstance(entry, str) else entry for entry in data["paths"]
     ]
     data["sweep"] = {key: values(key, axis) for key, axis in fields.sweep.items()}
     if "file" in data["traffic"]:

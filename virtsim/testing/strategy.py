@@ -87,8 +87,11 @@ class _Writer:
                     "idle": self.use("halt"), "block": self.some("halt"),
                     "resume": self.some("halt"), "hit": self.some("wake", busy=False),
                 }  # fmt: skip
-        shared = self.rows.cores and self.maybe(5)
-        core = self.draw(st.integers(0, len(self.rows.cores) - 1)) if shared else self._core()
+        # Two threads that never sleep would hand one core to each other for ever.
+        burnt = {t.core for t in self.rows.threads if t.wait != "sleep"} if wait != "sleep" else ()
+        free = [i for i in range(len(self.rows.cores)) if i not in burnt]
+        shared = free and self.maybe(5)
+        core = self.draw(st.sampled_from(free)) if shared else self._core()
         return self.rows.thread(core, wait, **fields)
 
     def _core(self) -> int:
@@ -97,7 +100,7 @@ class _Writer:
             reach = sorted(self.draw(st.lists(st.integers(0, 200), min_size=1, max_size=2)))
             states = tuple((r, self.use("wake", busy=False)[0]) for r in reach)
         core = self.rows.core(
-            switch=self.some("switch"), quantum_ps=self.number(10, 100), idle_states=states
+            switch=self.some("switch"), quantum_ps=self.number(61, 160), idle_states=states
         )
         if self.maybe(6):
             gaps = self.draw(

@@ -69,7 +69,7 @@ def nudge(w: World, core: Core) -> None:
     if holder.mode in ("idle", "spin_armed", "spin_look", "blocked"):
         w.at(w.now, CHECK, rank, lambda: holder.mode != "hit" and gate.open())
     elif holder.mode == "parked":
-        holder.due_ps = next_boundary(w, holder)
+        holder.due_ps, holder.found = next_boundary(w, holder), -1
         w.at(holder.due_ps, CHECK, rank, holder.gate.open)
 
 

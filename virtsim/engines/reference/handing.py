@@ -160,3 +160,5 @@ def held_first(w: World, thread: Thread, stage: Stage) -> Steps:
         return
     packet, stage.held = stage.held, None
     yield from emit(w, thread, stage, [packet])
+    if not stage.stopped:
+        yield from _decide_for_batch(w, thread, stage, [packet])

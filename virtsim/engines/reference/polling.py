@@ -43,7 +43,7 @@ def found(w: World, thread: Thread, stage: Stage) -> None:
     """Something became visible to a parked poller: let it look when it comes by."""
     due = first_look(w, thread, stage)
     if thread.due_ps < 0 or due < thread.due_ps:
-        thread.due_ps = due
+        thread.due_ps, thread.found = due, 1 + thread.stages.index(stage)
         gate = thread.gate
         assert gate is not None
         w.at(due, CHECK, w.program.rank_of_thread(thread.index), gate.open)
@@ -52,12 +52,15 @@ def found(w: World, thread: Thread, stage: Stage) -> None:
 def park(w: World, thread: Thread) -> Steps:
     """Poll without finding anything until something can be found, and book the looks."""
     w.set_state(thread, POLLING)
-    thread.parked_ps, thread.due_ps = w.now, -1
+    thread.parked_ps, thread.due_ps, thread.found = w.now, -1, -1
     mode, thread.mode = thread.mode, "parked"
     thread.gate = gate = Gate(w.env)
     yield gate
     thread.mode = mode
     settle(w, thread)
+    if thread.found >= 0:
+        # Looks that cost nothing leave the position open; the one that found something is known.
+        thread.position = thread.found
 
 
 def settle(w: World, thread: Thread) -> None:

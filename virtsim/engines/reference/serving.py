@@ -57,9 +57,9 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve a delivery: pay what it costs, then let the stage have its turn."""
     stage.entry_queued = False
     stage.pending = False
-    yield from arms(w, thread, stage, "entry", 0)
     yield from _intrusions(w, thread, stage)
     yield from pay(w, thread, stage.index, stage.row.entry, 0)
+    yield from arms(w, thread, stage, "entry", 0)
     if stage.row.full in ("wait", "hold"):
         stage.stopped = False
     if stage.row.timer_ps:
@@ -246,7 +246,8 @@ def _refill(w: World, thread: Thread, stage: Stage) -> Steps:
 def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
     """The ring was empty: spin, re-arm, look once more. Tell whether the turn goes on."""
     row, ring = stage.row, w.rings[stage.row.ring]
-    if thread.row.spin is not None and not thread.row.spin.armed:
+    spins = thread.row.spin is not None and not thread.row.spin.armed
+    if spins and nothing_ready(thread):
         yield from _quiet_spin(w, thread, stage)
         if ring.waiting:
             return True
@@ -289,19 +290,18 @@ def _quiet_spin(w: World, thread: Thread, mine: Stage) -> Steps:
 
     The stage that spins goes on by itself; the others are made ready, or armed again.
     """
-    idle = [s for s in thread.stages if not (s.turn_queued or s.entry_queued or s.stopped)]
+    takers = [s for s in thread.stages if s.row.role == "take"]
+    idle = [s for s in takers if not (s.turn_queued or s.entry_queued or s.stopped)]
     for stage in idle:
         yield from arms(w, thread, stage, "entry", 0)
     yield from spin_and_look(w, thread)
     for stage in idle:
-        if stage is mine:
+        if stage is mine or stage.entry_queued:
             continue
+        if not w.rings[stage.row.ring].waiting:
+            yield from arms(w, thread, stage, "empty", 0)
         if w.rings[stage.row.ring].waiting:
             enqueue(w, stage)
-        else:
-            yield from arms(w, thread, stage, "empty", 0)
-            if w.rings[stage.row.ring].waiting:
-                enqueue(w, stage)
 
 
 def _reclaim(w: World, thread: Thread, stage: Stage) -> Steps:

@@ -114,17 +114,20 @@ def rest(w: World, thread: Thread) -> Steps:
             return
         yield from pay(w, thread, w.payer_of(thread), thread.row.block, 0)
         yield from _last_phase(w, thread)
-    if nothing_ready(thread):
+    asleep = nothing_ready(thread)
+    if asleep:
         yield from _sleep(w, thread)
     _adapt(w, thread, w.now - began)
-    yield from pay(w, thread, w.payer_of(thread), thread.row.resume, 0)
+    if asleep:
+        yield from pay(w, thread, w.payer_of(thread), thread.row.resume, 0)
 
 
 def _stand_by(w: World, thread: Thread) -> Steps:
     """Wait without sleeping: a guest that polls when idle, or a device."""
     while nothing_ready(thread):
-        while must_yield(w, thread):
+        if must_yield(w, thread):
             yield from give_way(w, thread)
+            continue
         w.set_state(thread, POLLING if thread.row.host_cpu else ASLEEP)
         thread.mode = "idle"
         thread.gate = gate = Gate(w.env)

@@ -122,7 +122,7 @@ class Thread:
         self.poll_ps = 0
         self.position = 0
         self.parked_ps = 0
-        self.due_ps = -1
+        self.due_ps = self.found = -1
         self.look_from = self.look_every = 0
         self.softirq_n, self.softirq_since = 0, -1
         self.ksoftirqd = False

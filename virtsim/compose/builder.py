@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
+from virtsim.compose.hosting import Host, Hosting
+from virtsim.compose.uses import STEP, UseTable
 from virtsim.costs import Profile
 from virtsim.errors import InputError
-from virtsim.model.ops import op as find_op
 from virtsim.model.path import Element, Part, Path
 from virtsim.model.ring import NEVER, Notify, Ring, Virtqueue
 from virtsim.model.stage import Arm, Stage
-from virtsim.model.thread import Always, Poll, Sleep, Thread
+from virtsim.model.thread import Poll, Thread
 from virtsim.program import (
     LEVELS,
     NONE,
     ArmRow,
     ChannelRow,
-    CoreRow,
+    Mode,
     Program,
     RingRow,
     SourceRow,
-    SpinRow,
     StageRow,
-    ThreadRow,
-    Use,
     Uses,
 )
 
-WIRE, STEP = "link.wire", "step"
-"""Ops that no profile prices: serialization on the link, and the picosecond of a bare visit."""
+PROCESS = LEVELS.index("process")
+_POLICIES = (
+    *("gather", "batch", "budget", "budget_b", "done", "publish", "decide", "full", "room"),
+    *("retries", "on_empty", "recheck", "flush", "defer", "timer_ps", "refill", "reclaims"),
+)
+"""Fields that a stage's row takes over as they are."""
 
 MIN_LINUX_TX_RING = 32
-PS_PER_NS = 1000
-
-
-@dataclass(frozen=True)
-class Host:
-    """What a path runs on, besides its prices.
-
-    ``placement`` puts threads on cores by number; a thread that is not named has a core of its own.
-    ``cstates`` are the idle states that the governor may choose, shallow to deep.
-    """
-
-    nic_bps: int = 25_000_000_000
-    cstates: tuple[str, ...] = ("C1", "C6")
-    placement: Mapping[str, int] = field(default_factory=dict)
-    quantum_ps: int = 3_000_000_000
 
 
 def compose(
@@ -87,10 +74,11 @@ class _Draft:
 class _Builder:
     def __init__(self, path: Path, direction: str, host: Host, profile: Profile) -> None:
         self.path, self.direction, self.host, self.profile = path, direction, host, profile
-        self.uses: dict[Use, int] = {}
+        self._use = UseTable(path.name)
         self.threads: dict[Thread, int] = {}
-        self.thread_parts: dict[str, str] = {}
+        self.thread_parts: dict[Thread, str] = {}
         self.rings: list[RingRow] = []
+        self.ring_parts: list[str] = []
         self.channels: list[ChannelRow] = []
         self.stages: list[StageRow] = []
 
@@ -100,19 +88,20 @@ class _Builder:
         """Lay the chain out, give everything its number, and fill the rows."""
         drafts = self._drafts(_chain(self.path, self.direction))
         for draft in drafts:
-            self._thread(draft.stage.thread, draft.part)
+            if draft.stage.thread is not None:
+                self._thread(draft.stage.thread, draft.part)
         idle = self._idle_queues(drafts)
         at = _stage_numbers(drafts)
         for i, draft in enumerate(drafts):
             self._rows(i, draft, drafts, at)
         for part, stage in idle:
             self._idle_row(part, stage)
-        cores, core_of = self._cores()
-        threads = tuple(self._thread_row(t, core_of[t.name]) for t in self.threads)
+        hosting = Hosting(self.path.name, self.host, self.profile, self._use)
+        cores, threads = hosting.rows(self.thread_parts)
         return Program(
             self.path.name,
             self.direction,
-            tuple(self.uses),
+            self._use.rows,
             cores,
             threads,
             tuple(self.rings),
@@ -140,6 +129,7 @@ class _Builder:
                     )
                 before = element
                 self.rings.append(self._ring_row(element, part.name))
+                self.ring_parts.append(part.name)
                 if drafts:
                     drafts[-1].ahead, drafts[-1].out = element, len(self.rings) - 1
             elif element.thread is not None:
@@ -214,15 +204,13 @@ class _Builder:
                 f"'{draft.part}' waits for notifications that never come",
                 "a kick (tx) and a call (rx), or a part that polls",
             )
-        channel = self._channel(draft.ring, True, mode, mine, line, draft.part, gap, armed=True)
+        channel = self._channel(draft.ring, mode, mine, line, forward=True, gap_ps=gap)
         rearm = self._use(draft.stage.rearm, "rearm", draft.part)
+        armed_serving = draft.stage.on_empty == "serve_armed"
+        each_take = (ArmRow(channel, "take", "next"),) if armed_serving else ()
         return (
             ArmRow(channel, "entry", "off"),
-            *(
-                ArmRow(channel, "take", "next")
-                for _ in "x"
-                if draft.stage.on_empty == "serve_armed"
-            ),
+            *each_take,
             ArmRow(channel, "empty", "next", uses=rearm),
         )
 
@@ -251,12 +239,11 @@ class _Builder:
                 f"it stops below {stage.room} free slots",
             )
         thread = self.threads[stage.completion.thread]  # type: ignore[index]
-        row = self._stage_row(stage.completion, draft.part, draft.out, thread)
+        row = self._stage_row(stage.completion, draft.part, draft.out, thread, bare_step=False)
         done = len(self.stages)
         line = draft.ahead.call
-        channel = self._channel(
-            draft.out, False, draft.ahead.mode(line), done, line, draft.part, 0, armed=False
-        )
+        mode = draft.ahead.mode(line)
+        channel = self._channel(draft.out, mode, done, line, forward=False)
         entry = row.entry + self._use(line.entry, "entry", draft.part)
         restart = self._use(stage.restart, "restart", draft.part)
         self.stages.append(
@@ -279,7 +266,7 @@ class _Builder:
                 "give the virtqueue a kick",
             )  # fmt: skip
         mode = draft.taken.mode(line)
-        channel = self._channel(draft.ring, False, mode, at, line, producer.part, 0, armed=False)
+        channel = self._channel(draft.ring, mode, at, line, forward=False)
         room = self._room_arms(producer.stage.arms, channel, NONE, producer.part)
         self.stages[at] = replace(self.stages[at], arms=self.stages[at].arms + room)
 
@@ -299,49 +286,66 @@ class _Builder:
         )
 
     def _channel(
-        self, ring: int, forward: bool, mode: str, target: int, line: Notify, part: str, gap: int,
-        *, armed: bool,
-    ) -> int:  # fmt: skip
+        self,
+        ring: int,
+        mode: str,
+        target: int,
+        line: Notify,
+        *,
+        forward: bool,
+        gap_ps: int = 0,
+    ) -> int:
+        """Create a channel; its uses belong to the part whose ring it is."""
+        row, part = self.rings[ring], self.ring_parts[ring]
         cause = "kick" if forward == (self.direction == "tx") else "call"
-        row = self.rings[ring]
-        if not row.virtqueue:
-            cause = "wake"
+        cause = cause if row.virtqueue else "wake"
+        channel = ChannelRow(
+            f"{row.name}.{cause}",
+            ring,
+            forward,
+            cast(Mode, mode),
+            target,
+            send=self._use(line.send, cause, part),
+            running=self._use(line.running, "deliver", part),
+            intrude=self._use(line.intrude, "deliver", part),
+            gap_ps=gap_ps,
+            armed=forward,
+        )
         index = len(self.channels)
-        self.channels.append(
-            ChannelRow(
-                f"{row.name}.{cause}", ring, forward, mode, target,  # type: ignore[arg-type]
-                send=self._use(line.send, cause, part),
-                running=self._use(line.running, "deliver", part),
-                intrude=self._use(line.intrude, "deliver", part),
-                gap_ps=gap, armed=armed,
-            )
-        )  # fmt: skip
+        self.channels.append(channel)
         self.rings[ring] = replace(row, forward=index) if forward else replace(row, reverse=index)
         return index
 
-    def _stage_row(self, s: Stage, part: str, ring: int, thread: int) -> StageRow:
+    def _stage_row(
+        self, s: Stage, part: str, ring: int, thread: int, *, bare_step: bool = True
+    ) -> StageRow:
+        """Return a stage's row; one without ops of its own still takes a picosecond."""
         vcpu = s.thread is not None and s.thread.kind == "vcpu"
+        step = (STEP,) if bare_step else ()
+        policies = {name: getattr(s, name) for name in _POLICIES}
         return StageRow(
-            s.name, thread, LEVELS.index(s.level) if vcpu else LEVELS.index("process"),
-            "guest" if vcpu else "host", ring,
-            entry=self._use(s.entry, "entry", part), turn=self._use(s.turn, "turn", part),
+            s.name,
+            thread,
+            LEVELS.index(s.level) if vcpu else PROCESS,
+            "guest" if vcpu else "host",
+            ring,
+            entry=self._use(s.entry, "entry", part),
+            turn=self._use(s.turn, "turn", part),
             batch_uses=self._use(s.batch_ops, "batch", part),
-            item=self._use(s.ops, "work", part) or self._use((STEP,), "work", part),
-            empty_uses=self._use(s.empty_ops, "drain", part), poll=self._use(s.poll, "poll", part),
-            gather=s.gather, batch=s.batch, budget=s.budget, budget_b=s.budget_b, done=s.done,
-            publish=s.publish, decide=s.decide, full=s.full, room=s.room, retries=s.retries,
-            on_empty=s.on_empty, recheck=s.recheck, flush=s.flush, defer=s.defer,
-            timer_ps=s.timer_ps, refill=s.refill, reclaims=s.reclaims,
-        )  # fmt: skip
+            item=self._use(s.ops or step, "work", part),
+            empty_uses=self._use(s.empty_ops, "drain", part),
+            poll=self._use(s.poll, "poll", part),
+            **policies,
+        )
 
     def _inline_row(self, group: list[tuple[str, Stage]], thread: int) -> StageRow:
         """One row for inline stages that take each packet all the way together."""
-        (part, first), (_, last) = group[0], group[-1]
-        row = replace(self._stage_row(last, part, NONE, thread), role="inline", level=2)
+        (part, _), (_, last) = group[0], group[-1]
+        bare = replace(last, ops=(), batch_ops=(), name="+".join(s.name for _, s in group))
+        row = self._stage_row(bare, part, NONE, thread, bare_step=False)
         item = tuple(u for name, s in group for u in self._use(s.ops, "work", name))
         batch = tuple(u for name, s in group for u in self._use(s.batch_ops, "batch", name))
-        name = first.name if len(group) == 1 else "+".join(s.name for _, s in group)
-        return replace(row, name=name, item=item or row.item, batch_uses=batch)
+        return replace(row, role="inline", level=PROCESS, item=item, batch_uses=batch)
 
     def _idle_queues(self, drafts: list[_Draft]) -> list[tuple[str, Stage]]:
         """Queues of the other direction that this direction's pollers look at all the same."""
@@ -361,98 +365,12 @@ class _Builder:
             self._stage_row(stage, part, len(self.rings) - 1, self.threads[stage.thread])
         )
 
-    # -- threads and cores -------------------------------------------------------------------
-
-    def _thread(self, thread: Thread | None, part: str) -> None:
-        assert thread is not None
+    def _thread(self, thread: Thread, part: str) -> None:
+        """Give a thread its number, and its own uses to the first part that names it."""
         if any(t.name == thread.name and t != thread for t in self.threads):
             raise InputError(self.path.name, f"two different threads named '{thread.name}'", "one")
         self.threads.setdefault(thread, len(self.threads))
-        self.thread_parts.setdefault(thread.name, part)
-
-    def _thread_row(self, t: Thread, core: int) -> ThreadRow:
-        part = self.thread_parts[t.name]
-        loop = t.wait.loop if isinstance(t.wait, Poll) else t.loop
-        wait = (
-            "poll"
-            if isinstance(t.wait, Poll)
-            else "always"
-            if isinstance(t.wait, Always)
-            else "sleep"
-        )
-        return ThreadRow(
-            t.name, t.kind, core, wait,  # type: ignore[arg-type]
-            host_cpu=t.kind != "device", softirq=t.kind == "softirq",
-            loop=self._use(loop, "loop", part), idle_loop=self._use(loop, "poll", part),
-            signal=self._use(t.signal, "wake", part), wake=self._use(t.wake, "wake", part),
-            idle=self._use(t.idle, "halt", part), block=self._use(t.block, "halt", part),
-            resume=self._use(t.resume, "halt", part), hit=self._use(t.hit, "wake", part),
-            spin=self._spin(t.wait, part),
-        )  # fmt: skip
-
-    def _spin(self, wait: object, part: str) -> SpinRow | None:
-        if not isinstance(wait, Sleep):
-            return None
-        most = self._parameter(wait.spin_ps) if isinstance(wait.spin_ps, str) else wait.spin_ps
-        if most == 0:
-            return None
-        turn = self._use(wait.turn, "poll", part)
-        return SpinRow(most, wait.armed, turn, wait.adaptive, wait.start_ps, wait.grow, wait.shrink)
-
-    def _parameter(self, op: str) -> int:
-        """Return a profile's threshold, in ps."""
-        return int(self.profile.cost(op, f"{self.path.name}").value * PS_PER_NS)
-
-    def _cores(self) -> tuple[tuple[CoreRow, ...], dict[str, int]]:
-        names = {t.name for t in self.threads}
-        for name in self.host.placement:
-            if name not in names | {"vcpu0", "vhost", "pmd", "qemu", "softirq"}:
-                raise InputError(
-                    "placement", f"no thread is called '{name}'", f"one of {sorted(names)}"
-                )
-        states = tuple(
-            (
-                self._parameter(f"cstate.{s}.residency"),
-                self._use((f"cstate.{s}",), "wake", "host")[0],
-            )
-            for s in self.host.cstates
-        )
-        switch = self._use(("sched.ctxsw",), "switch", "host")
-        rows: list[CoreRow] = []
-        core_of: dict[str, int] = {}
-        for thread in self.threads:
-            placed = self.host.placement.get(thread.name)
-            name = thread.name if placed is None else f"core{placed}"
-            found = [i for i, row in enumerate(rows) if row.name == name]
-            if not found:
-                hardware = thread.kind == "device"
-                rows.append(
-                    CoreRow(name)
-                    if hardware
-                    else CoreRow(name, switch, self.host.quantum_ps, states)
-                )
-            core_of[thread.name] = found[0] if found else len(rows) - 1
-        return tuple(rows), core_of
-
-    # -- uses --------------------------------------------------------------------------------
-
-    def _use(self, ops: tuple[str, ...], cause: str, part: str) -> Uses:
-        return tuple(self._one_use(op, cause, part) for op in ops)
-
-    def _one_use(self, name: str, cause: str, part: str) -> int:
-        if name in (WIRE, STEP):
-            use = Use(name, cause, True, part)
-        else:
-            op = find_op(name.partition(":")[0], f"{self.path.name}.{part}")
-            if op.time == "parameter":
-                raise InputError(
-                    f"{self.path.name}.{part}",
-                    f"'{name}' is a parameter, nobody spends it",
-                    "an op",
-                )
-            on_vcpu = op.payer in ("vcpu_host", "qemu_vcpu")
-            use = Use(name, cause, op.time == "busy", part, op.per == "byte", on_vcpu)
-        return self.uses.setdefault(use, len(self.uses))
+        self.thread_parts.setdefault(thread, part)
 
 
 def _chain(path: Path, direction: str) -> list[tuple[Part, Element]]:
@@ -482,6 +400,3 @@ def _stage_numbers(drafts: list[_Draft]) -> dict[int, int]:
         n += 1 + len(_groups(draft.inline))
         n += draft.stage.completion is not None and isinstance(draft.ahead, Virtqueue)
     return at
-
-
-__all__ = ["STEP", "WIRE", "Host", "compose"]
