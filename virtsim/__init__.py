@@ -36,7 +36,7 @@ _PUBLIC = {
     "profile": "virtsim.costs",
     "run": "virtsim.experiment",
 }
-"""Where each public name lives. They are imported when first asked for: `import virtsim` is quick."""
+"""Where each public name lives; it is imported when first asked for, so that this is quick."""
 
 _MODULES = ("parts", "paths", "traffic")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -47,7 +47,8 @@ class BreakEven:
             )
         if self.limit_pps is None:
             return said
-        return f"{said} {self.other} delivers {format_rate(self.limit_pps)} at most, {self.polled} more."
+        limit = format_rate(self.limit_pps)
+        return f"{said} {self.other} delivers {limit} at most, {self.polled} more."
 
 
 def break_even(polled: str, curve: Curve, other: str, other_curve: Curve) -> BreakEven | None:
@@ -85,7 +86,7 @@ def findings(runs: Sequence[dict[str, Any]]) -> list[tuple[str, BreakEven]]:
         for label in loads:
             for other in loads:
                 if label in polled and other not in polled:
-                    result = _compared(label, loads[label], other, loads[other])
+                    result = compared(label, loads[label], other, loads[other])
                     if result is not None:
                         found.append((direction, result))
     return found
@@ -96,10 +97,13 @@ def sentences(runs: Sequence[dict[str, Any]]) -> list[str]:
     return [f"{direction}: {found.sentence()}" for direction, found in findings(runs)]
 
 
-Load = dict[str, Any]
+Load = Mapping[str, Any]
 
 
-def _compared(label: str, mine: list[Load], other: str, theirs: list[Load]) -> BreakEven | None:
+def compared(
+    label: str, mine: Sequence[Load], other: str, theirs: Sequence[Load]
+) -> BreakEven | None:
+    """Compare two paths over the loads that both carry, given their runs by rising load."""
     both = [(a, b) for a, b in zip(mine, theirs, strict=False) if _carried(a) and _carried(b)]
     found = break_even(label, [_cost(a) for a, _ in both], other, [_cost(b) for _, b in both])
     beyond = [b for a, b in zip(mine, theirs, strict=False) if _carried(a) and not _carried(b)]
@@ -118,9 +122,14 @@ def _cost(run: Load) -> tuple[float, float]:
 
 
 def _by_load(runs: Sequence[Load]) -> dict[str, list[Load]]:
-    """Return the first replication of each label's runs, by rising load."""
+    """Return the first replication of each label's runs, by rising load, all else as headlined."""
+    fixed = next((_but_load(r["point"]) for r in runs if r["headline"]), {})
     loads: dict[str, list[Load]] = {}
     for r in runs:
-        if r["replication"] == 0:
+        if r["replication"] == 0 and _but_load(r["point"]) == fixed:
             loads.setdefault(r["label"], []).append(r)
     return {k: sorted(v, key=lambda r: r["offered_pps"] or 0.0) for k, v in loads.items()}
+
+
+def _but_load(point: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in point.items() if not k.endswith((".rate", ".speed"))}

@@ -369,7 +369,7 @@ class _Follower:
         armed, event = self._state(channel)
         if row.mode == "event":
             return need_event(event, 1, 0)
-        return row.mode == "always" or (row.mode == "flags" and armed)
+        return row.mode == "always" or (row.mode in ("flags", "once") and armed)
 
     def _state(self, channel: int) -> tuple[bool, int]:
         """Return whether a channel is armed now, and for which index."""

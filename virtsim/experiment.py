@@ -249,9 +249,12 @@ def _record(index: int, done: dict[tuple[int, str], Record]) -> Record:
     record = done[index, "typical"]
     levels = [done[index, level] for level in LEVELS if (index, level) in done]
     bounds = {name: _range(levels, name) for name in BOUNDED} if len(levels) > 1 else None
-    return Record(
-        {**record.summary, "bounds": bounds}, record.ledger, record.latency, record.packets
-    )
+    at = {level: done.get((index, level)) for level in LEVELS}
+    by_level = {
+        level: {name: _pick(r.summary, name) for name in BOUNDED} for level, r in at.items() if r
+    }
+    added = {"bounds": bounds, "levels": by_level if bounds else None}
+    return Record({**record.summary, **added}, record.ledger, record.latency, record.packets)
 
 
 def _range(records: list[Record], name: str) -> list[float] | None:

@@ -17,7 +17,7 @@ NONE = -1
 """A reference to no row."""
 
 Uses = tuple[int, ...]
-Mode = Literal["never", "always", "flags", "event"]
+Mode = Literal["never", "always", "once", "flags", "event"]
 Full = Literal["drop", "block", "stop", "wait", "hold", "retry"]
 Level = Literal["hardirq", "softirq", "process"]
 LEVELS: tuple[Level, ...] = ("hardirq", "softirq", "process")

@@ -57,8 +57,9 @@ it re-arms.
 
 Notification
 ------------
-A decision is made at publication: mode ``never``; ``always``; ``flags`` (armed or not); ``event``
-(virtio's event index). A decision to send pays the send uses, and the signal uses if the
+A decision is made at publication: mode ``never``; ``always``; ``once`` (the first after an arm: a
+wait queue that its sleeper leaves); ``flags`` (all while armed); ``event`` (virtio's event
+index). A decision to send pays the send uses, and the signal uses if the
 target sleeps, on the sender; then the delivery is in flight. One delivery per channel is in
 flight, a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the later one
 is put off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after

@@ -32,7 +32,9 @@ def summarize(played: Played) -> dict[str, Any]:
     """Return the figures of one run.
 
     Latencies are in ns, from the measured packets only; counts and CPU are over the whole drained
-    run per delivered packet; rates and thread shares are over the measured window.
+    run per delivered packet; thread shares are over the measured window, from the first to the last
+    measured arrival. The delivered rate is over that window or, if it is longer, over the time from
+    the first to the last measured delivery.
     """
     measured = _measured(played)
     return {
@@ -74,12 +76,17 @@ def _rates(
     n = int(measured.sum())
     if t1 <= t0:
         return {"offered_pps": None, "delivered_pps": None, "goodput_bps": None}
-    inside = (out.delivered_ps > t0) & (out.delivered_ps <= t1)
-    bits = int(played.packets.size_b[inside].sum()) * 8
+    mine = measured & (out.delivered_ps >= 0)
+    n_out, span = int(mine.sum()), t1 - t0
+    if n_out:
+        # Overload is still being worked off after the last arrival: that time counts too.
+        ends = out.delivered_ps[mine]
+        span = max(span, int(ends.max()) - int(ends.min()))
+    bits = int(played.packets.size_b[mine].sum()) * 8
     return {
         "offered_pps": (n - 1) * PS_PER_S / (t1 - t0),
-        "delivered_pps": int(inside.sum()) * PS_PER_S / (t1 - t0),
-        "goodput_bps": bits * PS_PER_S / (t1 - t0),
+        "delivered_pps": max(n_out - 1, 0) * PS_PER_S / span,
+        "goodput_bps": bits * max(n_out - 1, 0) / max(n_out, 1) * PS_PER_S / span,
     }
 
 

@@ -100,14 +100,21 @@ def evidence() -> Evidence:
 def cell() -> Callable[..., Cell]:
     """Return a maker of cells with given figures."""
 
-    def make(label: str, *, bounds: Any = None, ledger: Any = (), **figures: float | None) -> Cell:
+    def make(
+        label: str,
+        *,
+        bounds: Any = None,
+        levels: Any = None,
+        ledger: Any = (),
+        **figures: float | None,
+    ) -> Cell:
         per_packet = {"cpu_ns": 1000.0, "core_ns": 1000.0, "syscalls": 0.0, "copies": 1.0}
         summary = {
             "label": label, "path": label, "direction": "tx", "packets": 10, "in_flight": 0,
             "drops": {}, "point": {}, "polled": False, "offered_pps": 1e5, "delivered_pps": 1e5,
             "latency_ns": {"p50": figures.pop("p50", 5000.0), "p99": 9000.0},
             "per_packet": per_packet | {k: figures.pop(k) for k in set(figures) & set(per_packet)},
-            "threads": {"t": {"core": "c"}}, "bounds": bounds, **figures,
+            "threads": {"t": {"core": "c"}}, "bounds": bounds, "levels": levels, **figures,
         }  # fmt: skip
         return Cell(label, label, "tx", (Record(summary, tuple(ledger), ()),))
 

@@ -25,14 +25,20 @@ def test_lowest_median_wins(cell: Make) -> None:
     assert "Lowest latency: two, with a median of 2.00 µs; one takes 5.00 µs (2.5 times" in text
 
 
-def test_overlapping_bounds_are_doubt(cell: Make) -> None:
-    """Where ranges over prices overlap the order is called uncertain, where not it holds."""
-    low, wide, high = [1e3, 3e3], [2e3, 9e3], [6e3, 9e3]
-    one = cell("one", p50=2e3, bounds={"latency_ns.p50": low})
-    overlapping = cell("two", p50=4e3, bounds={"latency_ns.p50": wide})
-    apart = cell("two", p50=7e3, bounds={"latency_ns.p50": high})
-    assert "order of one and two is not certain" in said(one, overlapping)
-    assert "This order holds at low and high prices" in said(one, apart)
+def test_order_that_prices_turn_is_doubt(cell: Make) -> None:
+    """A first place is certain only if it holds with all prices low and with all prices high."""
+
+    def priced(label: str, low: float, typical: float, high: float) -> Cell:
+        values = {"low": low, "typical": typical, "high": high}
+        levels = {level: {"latency_ns.p50": value} for level, value in values.items()}
+        bounds = {"latency_ns.p50": [low, high]}
+        return cell(label, p50=typical, bounds=bounds, levels=levels)
+
+    one = priced("one", 1e3, 2e3, 7e3)
+    turned, kept = priced("two", 2e3, 4e3, 6e3), priced("two", 2e3, 4e3, 9e3)
+    assert "order is not certain: with all prices high two comes first" in said(one, turned)
+    assert "first place holds with all prices low and with all prices high" in said(one, kept)
+    assert "first place" not in said(cell("one", p50=2e3), cell("two", p50=4e3))
 
 
 def test_all_delivered_or_most_delivered(cell: Make) -> None:

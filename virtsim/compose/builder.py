@@ -197,7 +197,7 @@ class _Builder:
             line = ring.kick if self.direction == "tx" else ring.call
             mode, gap = ring.mode(line), 0
         else:
-            line, mode, gap = ring.notify, "flags", ring.gap_ps
+            line, mode, gap = ring.notify, "once", ring.gap_ps
         if mode == "never":
             raise InputError(
                 f"{self.path.name} ({self.direction})",

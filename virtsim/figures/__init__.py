@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from virtsim.breakeven import BreakEven, break_even
+from virtsim.breakeven import BreakEven, compared
 from virtsim.errors import InputError
 from virtsim.figures import bars, curves
 from virtsim.figures import waterfall as falls
 from virtsim.figures.data import (
     Cell,
     by_load,
-    common_curves,
     directions,
     headline,
 )
@@ -102,10 +101,8 @@ class Plots:
 def _break_even(polled: Sequence[Cell], other: Sequence[Cell]) -> BreakEven | None:
     if not polled[0].polled or other[0].polled:
         return None
-    mine, theirs = common_curves(polled, other, "per_packet.core_ns")
-    if len(mine) < 2:
-        return None
-    return break_even(polled[0].label, mine, other[0].label, theirs)
+    mine, theirs = ([cell.first for cell in cells] for cells in (polled, other))
+    return compared(polled[0].label, mine, other[0].label, theirs)
 
 
 __all__ = ["Plots"]

@@ -14,6 +14,7 @@ from virtsim.units import format_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 Sweep = Mapping[str, Sequence[Sequence[Cell]]]
@@ -79,8 +80,7 @@ def core_time(sweep: Sweep, found: Sequence[tuple[str, BreakEven]]) -> Figure:
 
     def draw(axes: Axes, direction: str) -> None:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda y, _at: f"{y:g}")
-        axes.yaxis.set_minor_formatter(lambda _y, _at: "")
+        _ticks(axes.yaxis, lambda y, _at: f"{y:g}")
         rates = [b for d, b in found if d == direction and b.rate_pps is not None]
         for i, one in enumerate(sorted(rates, key=lambda b: b.rate_pps or 0.0), start=1):
             assert one.rate_pps is not None
@@ -109,7 +109,7 @@ def throughput(sweep: Sweep) -> Figure:
             axes.text(ends[1], ends[1], "all delivered ", fontsize=7.5, ha="right", va="bottom",
                       color="#666666")  # fmt: skip
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_rate)
+        _ticks(axes.yaxis, _rate)
 
     return _against_load(
         sweep, "delivered_pps", "How much of the offered load arrives?",
@@ -149,8 +149,7 @@ def _curves(
             [x for x, _ in points], [y / scale for _, y in points], **looks[cells[0].label].line
         )
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(_rate)
-    axes.xaxis.set_minor_formatter(lambda _x, _at: "")
+    _ticks(axes.xaxis, _rate)
 
 
 def _rate(pps: float, _at: float) -> str:
@@ -210,8 +209,13 @@ def _title(figure: Figure, title: str, looks: Mapping[str, Style], drawn: Sequen
 
 def _plain_numbers(axes: Axes) -> None:
     """Write latencies as 5, 10, 50 rather than as powers of ten."""
-    from matplotlib.ticker import LogLocator
+    _ticks(axes.xaxis, lambda x, _at: f"{x:.3g}")
 
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda x, _at: f"{x:.3g}")
-    axes.xaxis.set_minor_formatter(lambda _x, _at: "")
+
+def _ticks(axis: Axis, write: Callable[[float, float], str]) -> None:
+    """Set ticks at 1, 2 and 5 of each decade of a logarithmic axis."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(write)
+    axis.set_minor_formatter(NullFormatter())

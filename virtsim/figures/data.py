@@ -91,6 +91,15 @@ class Cell:
                 return float(found[0]), float(found[1])
         return None
 
+    def levels(self, name: str) -> dict[str, float]:
+        """Return a figure with all prices low, typical and high, as far as it was played so."""
+        for record in self.records:
+            found = record.summary.get("levels") or {}
+            known = {level: row.get(name) for level, row in found.items()}
+            if known:
+                return {level: float(value) for level, value in known.items() if value is not None}
+        return {}
+
     @property
     def drops(self) -> Counter[str]:
         """Packets dropped, by place, over all replications."""

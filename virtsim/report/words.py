@@ -16,6 +16,9 @@ ALL = 0.99
 TIE = "\N{NO-BREAK SPACE}"
 """Keeps a number and its unit on one line."""
 
+Best = Callable[..., str]
+"""How the first of several is found: min or max."""
+
 ALIKE = 1.005
 """Factor up to which two figures are called the same."""
 
@@ -89,7 +92,7 @@ def _latency(cells: Sequence[Cell]) -> Iterator[str]:
         return
     rest = [f"{c.label} takes {time(ns)} ({_times(ns / least)})" for ns, c in order[1:]]
     yield f"Lowest latency: {best.label}, with a median of {time(least)}; {listing(rest)}."
-    yield from _certainty([c for _, c in order], "latency_ns.p50", "medians", time)
+    yield from _certainty([c for _, c in order], "latency_ns.p50", "medians", time, min)
 
 
 def _tail(cell: Cell) -> str:
@@ -102,22 +105,32 @@ def _times(factor: float) -> str:
 
 
 def _certainty(
-    order: Sequence[Cell], name: str, noun: str, write: Callable[[float], str]
+    order: Sequence[Cell], name: str, noun: str, write: Callable[[float], str], best: Best
 ) -> Iterator[str]:
-    """Say whether the first of an order is still the first at low and high prices."""
-    mine = order[0].bounds(name)
-    bounds = [(cell, theirs) for cell in order[1:] if (theirs := cell.bounds(name))]
-    if mine is None or not bounds:
+    """Say whether the first of an order is still the first with all prices low, and high."""
+    bounds = [(cell, mine) for cell in order if (mine := cell.bounds(name))]
+    if len(bounds) < 2 or not all(c.levels(name) for c in order):
         return
-    doubtful = [(c, b) for c, b in bounds if b[0] <= mine[1] and mine[0] <= b[1]]
-    spans = [f"{write(b[0])} to {write(b[1])} for {c.label}" for c, b in doubtful or bounds]
-    own = f"{write(mine[0])} to {write(mine[1])} for {order[0].label}"
-    between = f"over low and high prices the {noun} span {listing([own, *spans])}"
-    if not doubtful:
-        yield f"This order holds at low and high prices: {between}."
-        return
-    names = listing([order[0].label, *(c.label for c, _ in doubtful)])
-    yield f"The order of {names} is not certain at these prices: {between}."
+    spans = [f"{write(b[0])} to {write(b[1])} for {c.label}" for c, b in bounds]
+    between = f"the {noun} span {listing(spans)}"
+    upsets = [words for level in ("low", "high") if (words := _upset(order, name, level, best))]
+    if upsets:
+        yield f"The order is not certain: {listing(upsets)}. Over all prices {between}."
+    else:
+        yield f"That first place holds with all prices low and with all prices high; {between}."
+
+
+def _upset(order: Sequence[Cell], name: str, level: str, best: Best) -> str:
+    """Say who comes first at a level of all prices, if that is somebody else."""
+    known = {c.label: c.levels(name)[level] for c in order if level in c.levels(name)}
+    first = order[0].label
+    if first not in known:
+        return ""
+    winner = best(known, key=lambda label: known[label])
+    ratio = max(known[winner], known[first]) / max(min(known[winner], known[first]), 1e-9)
+    if winner == first or ratio < ALIKE:
+        return ""
+    return f"with all prices {level} {winner} comes first"
 
 
 def _throughput(cells: Sequence[Cell]) -> Iterator[str]:
@@ -138,7 +151,7 @@ def _throughput(cells: Sequence[Cell]) -> Iterator[str]:
         return
     rest = [f"{c.label} delivers {rate(pps)}{_share(pps, most)}" for pps, c in order[1:]]
     yield f"Most throughput: {best.label}, with {rate(most)}{out_of}; {listing(rest)}."
-    yield from _certainty([c for _, c in order], "delivered_pps", "delivered rates", rate)
+    yield from _certainty([c for _, c in order], "delivered_pps", "delivered rates", rate, max)
 
 
 def _share(pps: float, most: float) -> str:

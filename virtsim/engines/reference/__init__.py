@@ -147,7 +147,7 @@ def _arrivals(w: World, source: int, packet: int, packets: Iterator[int]) -> Non
 
 
 def _offer(w: World, row: SourceRow, packet: int) -> None:
-    """A packet arrives: stamp it, put it on its ring or drop it there, and announce it."""
+    """Stamp an arrival, put the packet on its ring or drop it there, and announce it."""
     ring = w.rings[row.ring]
     w.arrive(packet)
     if ring.free <= 0:
@@ -168,7 +168,7 @@ def _flood(w: World, row: SourceRow, packets: list[int]) -> None:
 
 
 def _release(w: World, source: int, waiting: list[Iterator[int]]) -> None:
-    """Closed loop: a packet's end lets the next one come after the think time."""
+    """Let the next packet of a closed loop come, a think time after this one's end."""
     row = w.program.sources[source]
     if row.kind != "closed":
         return

@@ -37,6 +37,8 @@ def decide(w: World, channel: Channel) -> bool:
     send = mode == "always" or (mode == "flags" and channel.armed)
     if mode == "event":
         send = need_event(channel.event, new, old)
+    elif mode == "once":
+        send, channel.armed = channel.armed, False
     w.note("decide", ring=w.rings[channel.row.ring], forward=int(channel.row.forward),
            event=channel.event, new=new, old=old, send=int(send))  # fmt: skip
     return send
@@ -242,7 +244,7 @@ def _reach(w: World, channel: Channel, sender: Thread | None) -> Thread | None:
 
 
 def _land(w: World, channel: Channel, *, intrude: bool) -> None:
-    """The delivery is there: its stage is pending."""
+    """Make the stage of a delivery that has arrived pending."""
     channel.in_flight = False
     stage = w.stages[channel.row.target]
     stage.pending = True

@@ -244,7 +244,7 @@ def _refill(w: World, thread: Thread, stage: Stage) -> Steps:
 
 
 def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
-    """The ring was empty: spin, re-arm, look once more. Tell whether the turn goes on."""
+    """Spin, re-arm and look once more at an empty ring. Tell whether the turn goes on."""
     row, ring = stage.row, w.rings[stage.row.ring]
     spins = thread.row.spin is not None and not thread.row.spin.armed
     if spins and nothing_ready(thread):
