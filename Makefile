@@ -88,10 +88,16 @@ fmt: $(STAMP) ## format, and fix what ruff can fix
 	@$(PY) -m ruff format .
 
 examples: $(STAMP) ## remake results/backends
-	@echo "not there yet: 'make examples' will remake results/backends" >&2; exit 1
+	rm -rf build/examples results/backends
+	$(VENV)/bin/virtsim run scenarios/backends.yaml --out build/examples
+	mkdir -p results/backends
+	cp build/examples/backends/*/summary.json build/examples/backends/*/report.html results/backends/
+	$(VENV)/bin/virtsim report build/examples/backends/* --figures results/backends
+	cd notebooks && ../$(VENV)/bin/jupyter nbconvert --execute --to html *.ipynb \
+	    --output-dir ../results/backends
 
 bench: $(STAMP) ## measure the engines
-	@echo "not there yet: 'make bench' will measure the engines" >&2; exit 1
+	$(VENV)/bin/virtsim bench
 
 lock: ## remake requirements.lock from the newest releases that pyproject.toml allows
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \

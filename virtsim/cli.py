@@ -26,6 +26,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option(help="Directory that results are written under.")]
 Profile = Annotated[str, typer.Option(help="Price list (see 'virtsim costs').")]
 Direction = Annotated[str, typer.Option(help="tx (guest to link) or rx (link to guest).")]
+AllPoints = Annotated[
+    bool, typer.Option("--all", help="Print all points of the sweep, not the headline only.")
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,6 +49,7 @@ def run(
     out: Out = Path("results"),
     as_json: Json = False,
     packets: Annotated[bool, typer.Option(help="Keep per-packet stamps.")] = False,
+    all_points: AllPoints = False,
 ) -> None:
     """Run all of a scenario: every path, direction, point and replication."""
     from virtsim.experiment import run as run_scenario
@@ -56,7 +60,7 @@ def run(
         scenario = scenario.but({"seed": seed}, {"seed": "--seed"})
     with _Progress() as progress:
         result = run_scenario(scenario, engine=engine, on_progress=progress, packets=packets)
-    _finish(result, out, as_json)
+    _finish(result, out, as_json, all_points)
 
 
 @app.command()
@@ -72,6 +76,7 @@ def compare(
     engine: Engine = "auto",
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the scenario.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write results and a report here.")] = None,
+    all_points: AllPoints = False,
     as_json: Json = False,
 ) -> None:
     """Compare paths at your own rate and size, without a file."""
@@ -94,11 +99,11 @@ def compare(
     with _Progress() as progress:
         result = run_scenario(scenario, engine=engine, on_progress=progress)
     if out is not None:
-        _finish(result, out, as_json)
+        _finish(result, out, as_json, all_points)
     elif as_json:
         _print_json(result.as_json() | {"break_even": _sentences(result)})
     else:
-        _print_table(result)
+        _print_table(result, all_points)
         for sentence in _sentences(result):
             typer.echo(sentence)
 
@@ -121,18 +126,23 @@ def explain(file: File, engine: Engine = "auto", as_json: Json = False) -> None:
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A result directory.")],
+    figures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the figures here as PNG, too.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make the report of a result directory again, from its own files."""
     from virtsim.report import render
     from virtsim.result import load
 
+    result = load(directory)
     page = directory / "report.html"
-    _write(page, render(load(directory)))
+    _write(page, render(result))
+    drawn = [] if figures is None else [str(f) for f in result.plot.save(figures)]
     if as_json:
-        _print_json({"report": str(page)})
+        _print_json({"report": str(page), "figures": drawn})
     else:
-        typer.echo(f"report: {page}")
+        typer.echo("\n".join([f"report: {page}", *(f"figure: {name}" for name in drawn)]))
 
 
 @app.command()
@@ -240,7 +250,7 @@ def schema() -> None:
 # -- helpers ---------------------------------------------------------------------------------
 
 
-def _finish(result: Any, out: Path, as_json: bool) -> None:
+def _finish(result: Any, out: Path, as_json: bool, all_points: bool) -> None:
     """Write a result directory with its report, and say where."""
     from virtsim.report import render
 
@@ -248,14 +258,14 @@ def _finish(result: Any, out: Path, as_json: bool) -> None:
     if as_json:
         _print_json(result.as_json() | {"results": str(where), "break_even": _sentences(result)})
         return
-    _print_table(result)
+    _print_table(result, all_points)
     for sentence in _sentences(result):
         typer.echo(sentence)
     typer.echo(f"report:  {where / 'report.html'}")
     typer.echo(f"results: {where}")
 
 
-def _print_table(result: Any) -> None:
+def _print_table(result: Any, all_points: bool) -> None:
     from virtsim.text import table
     from virtsim.units import format_rate
 
@@ -263,17 +273,23 @@ def _print_table(result: Any) -> None:
         *("path", "dir", "point", "offered", "delivered", "p50 us", "p99 us", "cpu ns", "core ns"),
         *("exits", "kicks", "irqs", "syscalls", "switches", "copies", "drops", "regime"),
     )
+    shown = [r for r in result.summaries if all_points or r["headline"]]
     rows = []
-    for r in result.summaries:
+    for r in shown:
         p, lat = r["per_packet"], r["latency_ns"]
         rows.append(
-            (r["label"], r["direction"], ",".join(r["point"].values()) or "-",
-             *(_rate(format_rate, r[k]) for k in ("offered_pps", "delivered_pps")),
-             _us(lat["p50"]), _us(lat["p99"]), p["cpu_ns"], p["core_ns"], p["exits"], p["kicks"],
-             p["interrupts"], p["syscalls"], p["context_switches"], p["copies"],
-             sum(r["drops"].values()), r["regime"])
-        )  # fmt: skip
+            (
+                *(r["label"], r["direction"], ",".join(r["point"].values()) or "-"),
+                *(_rate(format_rate, r[k]) for k in ("offered_pps", "delivered_pps")),
+                *(_us(lat["p50"]), _us(lat["p99"]), p["cpu_ns"], p["core_ns"], p["exits"]),
+                *(p["kicks"], p["interrupts"], p["syscalls"], p["context_switches"]),
+                *(p["copies"], sum(r["drops"].values()), r["regime"]),
+            )
+        )
     typer.echo(table(head, rows))
+    left = len(result.summaries) - len(shown)
+    if left:
+        typer.echo(f"({left} runs at other points of the sweep: --all, or the report)")
 
 
 def _rate(show: Any, pps: float | None) -> str | None:

@@ -224,9 +224,9 @@ def load(directory: Path) -> Result:
         Record(entry, tuple(ledgers.get(i, ())), tuple(latencies.get(i, ())))
         for i, entry in enumerate(summary["runs"])
     )
-    return Result(
-        summary["name"], resolved, records, summary["provenance"], tuple(summary["notes"])
-    )
+    birth = summary["provenance"]
+    inputs = tuple(directory / name for name in birth.get("inputs", ()))
+    return Result(summary["name"], resolved, records, birth, tuple(summary["notes"]), inputs)
 
 
 def _by_run(frame: pd.DataFrame, columns: Iterable[str]) -> dict[int, list[tuple[Any, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ def poisson(rng: np.random.Generator, n: int, mean: float) -> list[int]:
 def lindley(at: list[int], service: int) -> list[int]:
     """Return the waits at one server, by W' = max(0, W + S - gap)."""
     waits = [0]
-    for earlier, later in zip(at, at[1:], strict=False):
+    for earlier, later in pairwise(at):
         waits.append(max(0, waits[-1] + service - (later - earlier)))
     return waits
 

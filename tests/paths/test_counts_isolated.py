@@ -205,12 +205,15 @@ def test_kick_by_port(lab, where):
 def test_kick_without_ioeventfd(lab, where):
     """ioeventfd off: the kick's exit goes out to QEMU, which writes an eventfd on the vCPU thread.
 
-    The exit is the same 1, now 1 of exits_user too; the write() is 1 system call. A vhost worker
-    reads no eventfd, so its path has that one call and no other.
+    The exit is the same 1, now 1 of exits_user too; the write() is 1 system call more than the
+    table's, and a vhost worker, which reads no eventfd, adds none. (QEMU's next test is on those
+    of its main loop.)
     """
     found = lab.isolated(polling(where[0], virtqueue__kick=kvm.exit_to_qemu()), "tx", PACKETS)
-    extra = 1 if where[0] == "vhost-net" else found["syscalls"] // PACKETS - 5
-    assert among(found) == expected(where, exits_user=1, syscalls=extra)
+    ours = among(found)
+    if where[0] == "virtio-qemu":
+        del ours["syscalls"]
+    assert ours.items() <= expected(where, exits_user=1, syscalls=1).items()
     assert found["kick.user"] == found["sys.eventfd_write"] == PACKETS
 
 
@@ -272,18 +275,15 @@ def test_suppression_by_flags(lab, where):
 def test_no_suppression(lab, where):
     """No suppression: in rx each refill kicks too, one per 33 packets (more than 32 missing).
 
-    Such a kick is 1 exit and wakes the device's thread for nothing (1 switch): QEMU comes round
-    (ppoll), reads the eventfd, and looks at the tap, which is empty (read, EAGAIN), and its
-    handler was deferred to a second iteration (ppoll 0). vhost's worker does all that without
-    a system call. tx, and a vhost-user device, which has no kick, are as before.
+    Such a kick is 1 exit and wakes the device's thread for nothing (1 switch). QEMU's iteration
+    is 2 system calls, ppoll and one read that brings no packet; vhost's worker makes none. tx,
+    and a vhost-user device, which has no kick, are as before.
     """
     found = lab.isolated(polling(where[0], virtqueue__suppress="always"), where[1], 66)
     kicks = 2 if where[1] == "rx" and where[0] != "vhost-user-ovs" else 0
-    names = ("exits", "kicks", "context_switches")
-    wanted = {n: v + kicks * (n in names) for n, v in expected(where, packets=66).items()}
-    if where[0] == "virtio-qemu":
-        wanted["syscalls"] = found["syscalls"]
-        assert found["syscalls"] - 66 * TABLE[where][4] == 2 * kicks
+    wanted = Counter(expected(where, packets=66))
+    wanted.update(dict.fromkeys(("exits", "kicks", "context_switches"), kicks))
+    wanted["syscalls"] += 2 * kicks * (where[0] == "virtio-qemu")
     assert among(found) == wanted
 
 

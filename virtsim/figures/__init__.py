@@ -7,10 +7,11 @@ in all figures; all of them can be read in grey.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtsim.breakeven import BreakEven, compared
-from virtsim.errors import InputError
+from virtsim.errors import HostError, InputError
 from virtsim.figures import bars, curves
 from virtsim.figures import waterfall as falls
 from virtsim.figures.data import (
@@ -92,6 +93,26 @@ class Plots:
     def waterfall(self, walk: falls.Walked, title: str = "What is done for one packet") -> Figure:
         """Draw one packet's steps in one lane per thread; what it waits for is drawn strongly."""
         return falls.waterfall(walk, title)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write each figure that the result alone can draw as a PNG, and return their files.
+
+        Raises
+        ------
+        HostError
+            If the folder cannot be written.
+        """
+        names = ["breakdown", "latency"]
+        names += ["events", "core_time", "throughput"] if self.sweep() else []
+        files = [folder / f"{name}.png" for name in names]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, file in zip(names, files, strict=True):
+                getattr(self, name)().savefig(file, dpi=130)
+        except OSError as error:
+            got, want = f"cannot be written: {error.strerror}", "a folder that can be written"
+            raise HostError(str(folder), got, want) from error
+        return files
 
     def crossings(self, rows: Sequence[bars.Crossing]) -> Figure:
         """Draw host context switches beside user/kernel crossings of an isolated packet."""

@@ -82,7 +82,8 @@ class _Writer:
                 "loop": () if self.maybe(2) else self.some("loop"),
                 "spin": self._spin(),
             }
-            if self.maybe(3):
+            spin = fields["spin"]
+            if (spin and spin.armed) or self.maybe(3):
                 fields |= {
                     "idle": self.use("halt"), "block": self.some("halt"),
                     "resume": self.some("halt"), "hit": self.some("wake", busy=False),
@@ -114,12 +115,12 @@ class _Writer:
         return core
 
     def _spin(self) -> SpinRow | None:
-        if not self.maybe(3):
+        if not self.maybe(2):
             return None
         armed = self.maybe(2)
         turn = () if armed else self.use("poll", least=1)
         adaptive = armed and self.maybe(2)
-        return SpinRow(self.number(1, 80), armed, turn, adaptive, self.number(1, 20))
+        return SpinRow(self.number(4, 200), armed, turn, adaptive, self.number(1, 20))
 
     # -- the chain -----------------------------------------------------------------------------
 
