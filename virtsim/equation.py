@@ -387,7 +387,8 @@ class _Follower:
             silent = when == "take" and channel.forward and not self._state(row.channel)[0]
             if row.when == when and not silent:
                 self._pay(row.uses, stage.thread)
-                state = self.now, row.value != "off", self._event(row, channel)
+                armed = row.value in ("next", "share")
+                state = self.now, armed, self._event(row, channel)
                 self.armed.setdefault(row.channel, []).append(state)
 
     def _event(self, row: ArmRow, channel: ChannelRow) -> int:
@@ -396,4 +397,6 @@ class _Follower:
             return event_next(0, row.k)
         if row.value == "share":
             return event_share(0, self.published[channel.ring], row.num, row.den)
+        if row.value == "still":
+            return self._state(row.channel)[1]
         return event_off(0 if channel.forward else self.returned[channel.ring])

@@ -134,12 +134,14 @@ class RingRow:
 class ArmRow:
     """A change of a channel by a stage: when, and to which event index.
 
+    ``off`` is a driver's: an event that was crossed already stays where it is, another is moved out
+    of reach. ``still`` is a device's: it writes nothing, its event index just stops moving.
     ``passed`` names the stage that becomes ready when the armed event lies behind already.
     """
 
     channel: int
     when: Literal["entry", "take", "publish", "stop", "empty"]
-    value: Literal["next", "share", "off"]
+    value: Literal["next", "share", "off", "still"]
     k: int = 1
     num: int = 3
     den: int = 4

@@ -176,6 +176,14 @@ def stretch(start_ps: int, busy_ps: int, at_ps: Sequence[int], for_ps: Sequence[
     return end
 
 
+def interrupted(from_ps: int, until_ps: int, at_ps: Sequence[int], for_ps: Sequence[int]) -> int:
+    """Time between two moments in which a core with these interruptions was interrupted."""
+    return sum(
+        max(0, min(at + length, until_ps) - max(at, from_ps))
+        for at, length in zip(at_ps, for_ps, strict=True)
+    )
+
+
 def idle_state(idle_ps: int, residencies_ps: Sequence[int]) -> int:
     """Index of the deepest idle state whose residency was reached, -1 for none."""
     deepest = -1

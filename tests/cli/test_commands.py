@@ -31,6 +31,7 @@ PER_PACKET = {
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
+    """Return a small scenario file."""
     file = tmp_path / "small.yaml"
     file.write_text(SCENARIO, encoding="utf-8")
     return file
@@ -38,6 +39,8 @@ def scenario(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call(monkeypatch, capsys):
+    """Return a caller of the command line: words in, exit code, stdout and stderr out."""
+
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["virtsim", *map(str, words)])
         try:

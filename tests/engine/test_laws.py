@@ -212,9 +212,6 @@ def test_half_the_receive_ring_does_not_deliver_more(name: str) -> None:
     assert counts == sorted(counts, reverse=True)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="guest.REFILL is 32 for every ring; Linux has min(64, ring) / 2"
-)
 @pytest.mark.parametrize("size", [16, 32])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_small_receive_ring_is_refilled(name: str, size: int) -> None:

@@ -217,9 +217,6 @@ def test_kick_without_ioeventfd(lab, where):
     assert found["kick.user"] == found["sys.eventfd_write"] == PACKETS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the bottom half waits for another ppoll(0), as after an ioeventfd's read"
-)
 def test_kick_without_ioeventfd_needs_no_second_iteration(lab):
     """ioeventfd off: write, ppoll, read, writev, KVM_SIGNAL_MSI are 5 system calls, not 6.
 

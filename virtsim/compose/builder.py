@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import cast
 
+from virtsim.compose.chain import Draft, chain_of, groups, refill_at, stage_numbers
 from virtsim.compose.hosting import Host, Hosting
 from virtsim.compose.uses import STEP, UseTable
 from virtsim.costs import Profile
@@ -29,7 +30,7 @@ from virtsim.program import (
 PROCESS = LEVELS.index("process")
 _POLICIES = (
     *("gather", "batch", "budget", "budget_b", "done", "publish", "decide", "full", "room"),
-    *("retries", "on_empty", "recheck", "flush", "defer", "timer_ps", "refill", "reclaims"),
+    *("retries", "on_empty", "recheck", "flush", "defer", "timer_ps", "reclaims"),
 )
 """Fields that a stage's row takes over as they are."""
 
@@ -58,19 +59,6 @@ def compose(
     return _Builder(path, direction, host, profile).program(source or SourceRow("source", 0))
 
 
-@dataclass
-class _Draft:
-    """A stage on its way to a row: its element, and what its neighbours turn out to be."""
-
-    stage: Stage
-    part: str
-    ring: int = NONE
-    out: int = NONE
-    inline: list[tuple[str, Stage]] = field(default_factory=list)
-    taken: Ring | Virtqueue | None = None
-    ahead: Ring | Virtqueue | None = None
-
-
 class _Builder:
     def __init__(self, path: Path, direction: str, host: Host, profile: Profile) -> None:
         self.path, self.direction, self.host, self.profile = path, direction, host, profile
@@ -86,12 +74,12 @@ class _Builder:
 
     def program(self, source: SourceRow) -> Program:
         """Lay the chain out, give everything its number, and fill the rows."""
-        drafts = self._drafts(_chain(self.path, self.direction))
+        drafts = self._drafts(chain_of(self.path, self.direction))
         for draft in drafts:
             if draft.stage.thread is not None:
                 self._thread(draft.stage.thread, draft.part)
         idle = self._idle_queues(drafts)
-        at = _stage_numbers(drafts)
+        at = stage_numbers(drafts)
         for i, draft in enumerate(drafts):
             self._rows(i, draft, drafts, at)
         for part, stage in idle:
@@ -110,7 +98,7 @@ class _Builder:
             (replace(source, ring=0),),
         )
 
-    def _drafts(self, chain: list[tuple[Part, Element]]) -> list[_Draft]:
+    def _drafts(self, chain: list[tuple[Part, Element]]) -> list[Draft]:
         where = f"{self.path.name} ({self.direction})"
         if not chain or isinstance(chain[0][1], Stage):
             raise InputError(
@@ -119,7 +107,7 @@ class _Builder:
                 "a first part with a ring: a guest in tx, a NIC in rx",
                 "a path that ends at the tap can only be played in tx",
             )
-        drafts: list[_Draft] = []
+        drafts: list[Draft] = []
         before: Ring | Virtqueue | None = None
         for part, element in chain:
             if not isinstance(element, Stage):
@@ -138,7 +126,7 @@ class _Builder:
                         where, f"'{part.name}' has no ring before it", "a ring between"
                     )
                 ring, taken, before = len(self.rings) - 1, before, None
-                drafts.append(_Draft(element, part.name, ring, taken=taken))
+                drafts.append(Draft(element, part.name, ring, taken=taken))
             else:
                 self._inline(drafts, part.name, element, where)
         if before is not None:
@@ -147,7 +135,7 @@ class _Builder:
             )
         return drafts
 
-    def _inline(self, drafts: list[_Draft], part: str, stage: Stage, where: str) -> None:
+    def _inline(self, drafts: list[Draft], part: str, stage: Stage, where: str) -> None:
         if not drafts or drafts[-1].out != NONE:
             raise InputError(
                 where, f"'{part}' runs inline but nobody calls it", "a thread before it"
@@ -163,20 +151,25 @@ class _Builder:
 
     # -- stages ------------------------------------------------------------------------------
 
-    def _rows(self, i: int, draft: _Draft, drafts: list[_Draft], at: dict[int, int]) -> None:
+    def _rows(self, i: int, draft: Draft, drafts: list[Draft], at: dict[int, int]) -> None:
         """Append the rows of one stage with a thread: itself, its inline stages, its completion."""
         mine = at[i]
-        groups = _groups(draft.inline)
+        inline_stages = groups(draft.inline)
         arms = self._work_arms(mine, draft)
         if i:
             self._room_target(drafts[i - 1], draft, at[i - 1])
         row = self._stage_row(draft.stage, draft.part, draft.ring, self.threads[draft.stage.thread])  # type: ignore[index]
         entry = row.entry + self._entry(draft)
-        inline = mine + 1 if groups else NONE
-        out = NONE if groups else draft.out
-        self.stages.append(replace(row, entry=entry, arms=arms, inline=inline, out=out))
-        for k, group in enumerate(groups):
-            last = k == len(groups) - 1
+        inline = mine + 1 if inline_stages else NONE
+        out = NONE if inline_stages else draft.out
+        self.stages.append(
+            replace(
+                row, entry=entry, arms=arms, inline=inline, out=out,
+                refill=refill_at(draft), defer=row.defer and not self._direct(draft),
+            )
+        )  # fmt: skip
+        for k, group in enumerate(inline_stages):
+            last = k == len(inline_stages) - 1
             self.stages.append(
                 replace(
                     self._inline_row(group, self.threads[draft.stage.thread]),  # type: ignore[index]
@@ -184,9 +177,9 @@ class _Builder:
                     out=draft.out if last else NONE,
                 )
             )
-        self._ahead(draft, mine, groups)
+        self._ahead(draft, mine, inline_stages)
 
-    def _work_arms(self, mine: int, draft: _Draft) -> tuple[ArmRow, ...]:
+    def _work_arms(self, mine: int, draft: Draft) -> tuple[ArmRow, ...]:
         """Create the forward channel of the ring behind a stage and return the arms for it."""
         thread, ring = draft.stage.thread, draft.taken
         assert thread is not None
@@ -206,24 +199,33 @@ class _Builder:
             )
         channel = self._channel(draft.ring, mode, mine, line, forward=True, gap_ps=gap)
         rearm = self._use(draft.stage.rearm, "rearm", draft.part)
+        device = isinstance(ring, Virtqueue) and thread.kind != "vcpu"
         armed_serving = draft.stage.on_empty == "serve_armed"
         each_take = (ArmRow(channel, "take", "next"),) if armed_serving else ()
         return (
-            ArmRow(channel, "entry", "off"),
+            ArmRow(channel, "entry", "still" if device else "off"),
             *each_take,
             ArmRow(channel, "empty", "next", uses=rearm),
         )
 
-    def _entry(self, draft: _Draft) -> Uses:
+    def _line(self, draft: Draft) -> Notify | None:
+        """Return how a stage is told of packets on the virtqueue that it takes from."""
         if not isinstance(draft.taken, Virtqueue):
-            return ()
-        line = draft.taken.kick if self.direction == "tx" else draft.taken.call
-        return self._use(line.entry, "entry", draft.part)
+            return None
+        return draft.taken.kick if self.direction == "tx" else draft.taken.call
 
-    def _ahead(self, draft: _Draft, mine: int, groups: list[list[tuple[str, Stage]]]) -> None:
+    def _entry(self, draft: Draft) -> Uses:
+        line = self._line(draft)
+        return () if line is None else self._use(line.entry, "entry", draft.part)
+
+    def _direct(self, draft: Draft) -> bool:
+        line = self._line(draft)
+        return line is not None and line.direct
+
+    def _ahead(self, draft: Draft, mine: int, inline: list[list[tuple[str, Stage]]]) -> None:
         """Check what a stage does when the ring ahead is full, and add its completion."""
         stage = draft.stage
-        if groups and stage.full in ("stop", "wait", "hold"):
+        if inline and stage.full in ("stop", "wait", "hold"):
             raise InputError(
                 f"{self.path.name}.{draft.part}",
                 f"'{stage.full}' behind inline parts",
@@ -253,7 +255,7 @@ class _Builder:
         room = self._room_arms(stage.arms, channel, done, draft.part)
         self.stages[mine] = replace(self.stages[mine], arms=self.stages[mine].arms + room)
 
-    def _room_target(self, producer: _Draft, draft: _Draft, at: int) -> None:
+    def _room_target(self, producer: Draft, draft: Draft, at: int) -> None:
         """Create the refill kick of an rx virtqueue for the device that waits for buffers."""
         if not isinstance(draft.taken, Virtqueue) or producer.stage.completion is not None:
             return
@@ -347,11 +349,11 @@ class _Builder:
         batch = tuple(u for name, s in group for u in self._use(s.batch_ops, "batch", name))
         return replace(row, role="inline", level=PROCESS, item=item, batch_uses=batch)
 
-    def _idle_queues(self, drafts: list[_Draft]) -> list[tuple[str, Stage]]:
+    def _idle_queues(self, drafts: list[Draft]) -> list[tuple[str, Stage]]:
         """Queues of the other direction that this direction's pollers look at all the same."""
         other = "rx" if self.direction == "tx" else "tx"
         pollers = {d.stage.thread for d in drafts if isinstance(d.stage.thread.wait, Poll)}  # type: ignore[union-attr]
-        chain = _chain(self.path, other)
+        chain = chain_of(self.path, other)
         return [
             (p.name, s)
             for p, s in chain
@@ -371,32 +373,3 @@ class _Builder:
             raise InputError(self.path.name, f"two different threads named '{thread.name}'", "one")
         self.threads.setdefault(thread, len(self.threads))
         self.thread_parts.setdefault(thread, part)
-
-
-def _chain(path: Path, direction: str) -> list[tuple[Part, Element]]:
-    """Return the elements of a path in the order in which a packet meets them."""
-    if direction == "tx":
-        return [(p, e) for p in path.parts for e in p.tx]
-    return [(p, e) for p in reversed(path.parts) for e in p.rx]
-
-
-def _groups(inline: list[tuple[str, Stage]]) -> list[list[tuple[str, Stage]]]:
-    """Join inline stages that take each packet all the way; batch-wise ones stand alone."""
-    groups: list[list[tuple[str, Stage]]] = []
-    for part, stage in inline:
-        if groups and stage.by_packet and groups[-1][-1][1].by_packet:
-            groups[-1].append((part, stage))
-        else:
-            groups.append([(part, stage)])
-    return groups
-
-
-def _stage_numbers(drafts: list[_Draft]) -> dict[int, int]:
-    """Return the row number of each thread-bearing stage."""
-    at: dict[int, int] = {}
-    n = 0
-    for i, draft in enumerate(drafts):
-        at[i] = n
-        n += 1 + len(_groups(draft.inline))
-        n += draft.stage.completion is not None and isinstance(draft.ahead, Virtqueue)
-    return at

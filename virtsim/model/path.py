@@ -17,7 +17,7 @@ Element = Stage | Ring | Virtqueue
 P = ParamSpec("P")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """A named piece of a path, read both ways.
 
@@ -32,6 +32,9 @@ class Part:
     rx: tuple[Element, ...] = ()
     made_by: Callable[..., Part] | None = field(default=None, compare=False, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.inner} to {self.outer}>"
 
     def set(self, changes: Mapping[str, Any], where: str) -> Part:
         """Return the part made anew with some options changed, all at once.
@@ -86,7 +89,7 @@ def part(make: Callable[P, Part]) -> Callable[P, Part]:
     return remembering
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Path:
     """One chain of parts, guest outwards, read left to right in tx and right to left in rx.
 
@@ -105,6 +108,9 @@ class Path:
         object.__setattr__(self, "parts", tuple(p for p in parts if p.name != "none"))
         object.__setattr__(self, "summary", summary)
         self._check()
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {' | '.join(p.name for p in self.parts)}>"
 
     def _check(self) -> None:
         names = [p.name for p in self.parts]

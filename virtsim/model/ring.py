@@ -18,6 +18,8 @@ class Notify:
 
     ``send`` is paid by the sender; ``running`` passes before a running receiver sees it and
     ``intrude`` is busy time of a running receiver; ``entry`` is paid by the receiver at each one.
+    After a ``direct`` one the receiver serves its ring in the same iteration: what its handler
+    would put off was put off by the sender already.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Notify:
     running: Ops = ()
     intrude: Ops = ()
     entry: Ops = ()
+    direct: bool = False
 
 
 NEVER = Notify("never")

@@ -60,7 +60,6 @@ class Stage:
     flush: Literal["before_rearm", "after_rearm"] = "before_rearm"
     defer: bool = False
     timer_ps: int = 0
-    refill: int = 0
     reclaims: bool = False
     arms: tuple[Arm, ...] = ()
     completion: Stage | None = None

@@ -15,9 +15,6 @@ STOP_ROOM = 19
 """A tx queue stops below 2 + MAX_SKB_FRAGS free slots [drivers/net/virtio_net.c: tx_may_stop]."""
 
 NAPI_WEIGHT = 64
-REFILL = 32
-"""Receive buffers are refilled once more than min(budget, ring)/2 are missing [virtnet_receive]."""
-
 SOCKET = 277
 """Small datagrams that fit a default receive buffer: 212992 B at 768 B each (derived)."""
 
@@ -136,7 +133,6 @@ def _receive(thread: Thread, socket: int) -> tuple[Stage, Ring, Stage]:
         rearm=("notify.rearm",),
         budget=NAPI_WEIGHT,
         done="never",
-        refill=REFILL,
         recheck="requeue",
         defer=True,
     )

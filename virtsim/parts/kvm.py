@@ -23,10 +23,10 @@ def ioeventfd(*, by: Literal["mmio", "port"] = "mmio") -> Notify:
 def exit_to_qemu() -> Notify:
     """Return a kick with ioeventfd off: the vCPU thread leaves KVM and runs QEMU's handler.
 
-    QEMU's handler only schedules a bottom half: it writes to the main loop's own eventfd, which
-    that loop then reads.
+    QEMU's handler only schedules a bottom half: it writes to the main loop's own eventfd. That
+    loop reads it and runs the bottom half in the same iteration.
     """
-    return Notify("exit_to_qemu", send=("kick.user", "sys.eventfd_write"))
+    return Notify("exit_to_qemu", send=("kick.user", "sys.eventfd_write"), direct=True)
 
 
 def irqfd(*, apicv: bool = True, by: Literal["kernel", "process"] = "kernel") -> Notify:

@@ -88,7 +88,10 @@ def emit(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
             placed = packet
         elif stage.row.full == "block":
             yield from _announce_placed(w, thread, stage, ring, packet)
-            yield from _blocked(w, thread, ring, packet)
+            if ring.free > 0:
+                publish(w, ring, packet)
+            else:
+                yield from _blocked(w, thread, ring, packet)
             placed = packet
         elif stage.row.full == "hold":
             yield from _hold(w, thread, stage, ring, packet)

@@ -37,6 +37,7 @@ def decide(w: World, channel: Channel) -> bool:
     send = mode == "always" or (mode == "flags" and channel.armed)
     if mode == "event":
         send = need_event(channel.event, new, old)
+        channel.triggered = channel.triggered or send
     elif mode == "once":
         send, channel.armed = channel.armed, False
     w.note("decide", ring=w.rings[channel.row.ring], forward=int(channel.row.forward),
@@ -53,16 +54,17 @@ def arm(w: World, row: ArmRow, thread: Thread) -> None:
         position = ring.taken
     else:
         position = ring.freed if ring.row.frees == "reclaim" else ring.returned
-    channel.armed = row.value != "off"
+    channel.armed = row.value in ("next", "share")
     if row.value == "next":
         channel.event = event_next(position, row.k)
     elif row.value == "share":
         channel.event = event_share(position, ring.published - ring.known, row.num, row.den)
-    else:
+    elif row.value == "off" and not channel.triggered:
         channel.event = event_off(now_at)
+    channel.triggered = channel.triggered and not channel.armed
     w.note("arm", thread, ring=ring, forward=int(channel.row.forward), event=channel.event,
-           off=int(row.value == "off"))  # fmt: skip
-    if row.passed != NONE and row.value != "off" and passed(channel.event, position, now_at):
+           off=int(not channel.armed))  # fmt: skip
+    if row.passed != NONE and channel.armed and passed(channel.event, position, now_at):
         enqueue(w, w.stages[row.passed])
 
 

@@ -12,7 +12,7 @@ import simpy
 from virtsim.errors import EngineRefusal
 from virtsim.outcome import STATES, Event, Job
 from virtsim.program import NONE, ChannelRow, CoreRow, Program, RingRow, StageRow, ThreadRow, Uses
-from virtsim.semantics import CHECK, DUE, MASK, MAX_ROUNDS, SLEEP, stretch
+from virtsim.semantics import CHECK, DUE, MASK, MAX_ROUNDS, SLEEP, interrupted, stretch
 
 Steps = Generator[simpy.Event, Any, None]
 Act = Callable[[], bool | None]
@@ -75,7 +75,7 @@ class Channel:
         self.event = 0 if row.armed else MASK
         self.old = 0
         self.armed = row.armed
-        self.in_flight = False
+        self.in_flight = self.triggered = False
         self.last_ps: int | None = None
         self.held = 0
         self.hold_serial = 0
@@ -121,7 +121,7 @@ class Thread:
         self.stages: list[Stage] = []
         self.poll_ps = 0
         self.position = 0
-        self.parked_ps = 0
+        self.parked_ps, self.stolen_from = 0, -1
         self.due_ps = self.found = -1
         self.look_from = self.look_every = 0
         self.softirq_n, self.softirq_since = 0, -1
@@ -247,8 +247,14 @@ class World:
 
     def set_state(self, thread: Thread, state: int) -> None:
         """Book the time in the old state and begin another."""
-        now = self.now
-        self.acc[thread.index][thread.state] += now - thread.since
+        now, acc = self.now, self.acc[thread.index]
+        acc[thread.state] += now - thread.since
+        if thread.stolen_from >= 0:
+            lost = interrupted(thread.stolen_from, now, *thread.core.stops)
+            acc[thread.state] -= lost
+            acc[RUNNABLE] += lost
+            self.stolen[thread.index] += lost
+            thread.stolen_from = now
         thread.state, thread.since = state, now
 
     def book(self, payer: int, use: int, packet: int, cost: int, times: int = 1) -> None:
@@ -280,17 +286,16 @@ class World:
             self.set_state(thread, state)
         stops = thread.core.stops
         end = self.now + cost if not stops[0] else stretch(self.now, cost, *stops)
-        stolen = end - self.now - cost
+        if end - self.now > cost:
+            thread.stolen_from = self.now
         mode, thread.mode = thread.mode, "op"
         thread.in_exit = self.program.uses[use].exit
         yield from self.until(end, DUE, self.program.rank_of_thread(thread.index))
         thread.in_exit = False
         thread.mode = mode
-        if stolen:
+        if thread.stolen_from >= 0:
             self.set_state(thread, state)
-            self.acc[thread.index][state] -= stolen
-            self.acc[thread.index][RUNNABLE] += stolen
-            self.stolen[thread.index] += stolen
+            thread.stolen_from = -1
 
     # -- packets -----------------------------------------------------------------------------
 
