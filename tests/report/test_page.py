@@ -173,5 +173,5 @@ def test_evidence_from_the_result_alone(single: Result) -> None:
     found = gather(made)
     assert [(one.label, one.direction) for one in found.isolated] == [("vhost-net", "tx")]
     assert found.profiles[0].cost("exit.light").overridden
-    assert [row.crossings for row in found.crossings] == [5, 7, 0]
+    assert [row.crossings for row in found.crossings] == [5, 6, 0]
     assert "What vhost-net saves here" in Page(render(made)).words
