@@ -16,16 +16,20 @@ All that happens at one time stamp is ordered by the key ``(round, phase, rank)`
    decides its notification from the channel as it stands at that moment.
 1. *Check*: free threads look at their rings and take, in rank order. A burst is what was
    published up to and including now.
-2. *Unblock*: producers blocked on a ring that has a free slot publish, longest blocked first.
+2. *Unblock*: producers blocked on a ring that has a free slot publish, longest blocked first; they
+   decide and go on in phase 1 of the next round.
 3. *Sleep*: a free thread with nothing ready falls asleep.
 
 Rounds of 0 to 2 repeat until one moves nothing, then 3 runs once. Whatever an event causes "now"
 gets the smallest key after the event's own: a delivery after zero time joins phase 0 of the next
-round, a check falls into the same round if its phase is still to come. More than ``MAX_ROUNDS``
-rounds in one instant is an endless cascade and an error that names the thread.
+round, a check falls into the same round if its phase is still to come; what a phase 3 causes makes
+rounds behind it. More than ``MAX_ROUNDS`` rounds in one instant is an endless cascade and an error
+that names the thread.
 
-The rank is a position in the Program's tables: sources, then channels and stage timers, then
-threads, each in the order in which a packet meets them. Nothing depends on any other order.
+The rank is a position in the Program's tables: sources, channels, stage timers, rings (what becomes
+visible late), then threads, each in the order in which a packet meets them. Nothing depends on any
+other order. A run ends with the last event that changes anything: a timer that was overtaken does
+not.
 
 Threads and cores
 -----------------
@@ -51,15 +55,18 @@ on a full ring ahead.
 
 On empty a stage re-arms (its re-arm uses pass first, the channel changes at their end) and looks
 once more: what came before the re-arm is found by that look, what comes after it is notified.
-``serve_armed`` re-arms first and serves once more, armed again at every packet, and goes on if that
-found anything. A spinning wait looks every turn of its poll loop for the length of its spin before
-it re-arms.
+``serve_armed`` re-arms first and serves all there is once more (up to its budget), armed again at
+every packet, and goes on if that found anything. A spinning wait, if nothing else of its thread is
+ready, looks every turn of its poll loop for the length of its spin before it re-arms; meanwhile the
+other stages of its thread are not armed either, and if one of them becomes ready the stage goes to
+the end of the queue instead.
 
 Notification
 ------------
 A decision is made at publication: mode ``never``; ``always``; ``once`` (the first after an arm: a
 wait queue that its sleeper leaves); ``flags`` (all while armed); ``event`` (virtio's event
-index). A decision to send pays the send uses, and the signal uses if the
+index). Where an entry becomes visible late the decision is made then, at nobody's expense. A
+decision to send pays the send uses, and the signal uses if the
 target sleeps, on the sender; then the delivery is in flight. One delivery per channel is in
 flight, a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the later one
 is put off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after
@@ -68,8 +75,9 @@ delivery meanwhile starts it at once.
 
 A full ring ahead
 -----------------
-``drop``: the packet is dropped and counted at the ring. ``block``: the thread holds the packet and
-waits for a slot. ``stop``: after a publication that leaves fewer than ``room`` slots, the stage
+``drop``: the packet is dropped and counted at the ring. ``block``: the stage decides on what it has
+published so far, then the thread waits on its core for a slot (the core it may lose after its
+quantum, its place it keeps). ``stop``: after a publication that leaves fewer than ``room`` slots, the stage
 stops until a reclaim makes room (at once). ``wait``: no packet is taken while there is no slot;
 the stage arms the reverse channel, looks once more and leaves (at the next take). ``hold``: like
 wait, with one packet already in hand. ``retry``: a burst is offered again, paying its batch uses

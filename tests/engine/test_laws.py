@@ -90,7 +90,9 @@ def test_random_programs_reach_every_feature() -> None:
 
     look()
     fulls = {f"full {how}" for how in ("drop", "block", "stop", "wait", "hold", "retry")}
-    modes = {f"{m} {d}" for m in ("event", "flags", "always") for d in ("forward", "reverse")}
+    modes = {
+        f"{m} {d}" for m in ("event", "flags", "always", "once") for d in ("forward", "reverse")
+    }
     work = {"take", "reclaim", "inline", "gather fill", "gather burst", "budget", "defer"}
     work |= {"done before", "done after", "done never", "rearm", "serve_armed", "reclaims"}
     work |= {"before_rearm", "after_rearm", "timer_ps", "gap_ps", "hold_ps", "intrude", "visible"}

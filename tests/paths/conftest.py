@@ -120,16 +120,6 @@ class Lab:
             (d["new"] - d["old"], bool(d["send"])) for d in details if d["forward"] == int(forward)
         ]
 
-    def armings(self, played: Played, ring: str, *, forward: bool) -> int:
-        """Return how often notifications on a ring were asked for."""
-        details = (dict(e.detail) for e in played.outcome.trace if e.what == "arm")
-        named = (e.ring for e in played.outcome.trace if e.what == "arm")
-        wanted = int(forward)
-        return sum(
-            name == ring and d["forward"] == wanted and not d["off"]
-            for name, d in zip(named, details, strict=True)
-        )
-
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:

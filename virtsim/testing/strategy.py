@@ -217,7 +217,7 @@ class _Writer:
 
     def _line(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
-            "mode": self.one_of("event", "event", "flags", "always"),
+            "mode": self.one_of("event", "event", "flags", "always", "once"),
             "send": self.some("kick"),
             "running": self.some("deliver", busy=False),
             "gap_ps": self.number(1, 60) if self.maybe(6) else 0,
