@@ -98,8 +98,9 @@ class ThreadRow:
 class ChannelRow:
     """One direction of notification of one ring.
 
-    ``running`` passes before a running target sees it, ``intrude`` is busy time of a running
-    target; neither applies to a target that sleeps or is inside one of its own exits.
+    ``entry`` is paid by the target at each delivery, before its stage's own entry uses. ``running``
+    passes before a running target sees it, ``intrude`` is busy time of a running target; neither
+    applies to a target that sleeps or is inside one of its own exits.
     """
 
     name: str
@@ -110,6 +111,7 @@ class ChannelRow:
     send: Uses = ()
     running: Uses = ()
     intrude: Uses = ()
+    entry: Uses = ()
     gap_ps: int = 0
     hold_ps: int = 0
     hold_n: int = 1

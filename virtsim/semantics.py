@@ -77,11 +77,11 @@ A full ring ahead
 -----------------
 ``drop``: the packet is dropped and counted at the ring. ``block``: the stage decides on what it has
 published so far, then the thread waits on its core for a slot (the core it may lose after its
-quantum, its place it keeps). ``stop``: after a publication that leaves fewer than ``room`` slots, the stage
-stops until a reclaim makes room (at once). ``wait``: no packet is taken while there is no slot;
-the stage arms the reverse channel, looks once more and leaves (at the next take). ``hold``: like
-wait, with one packet already in hand. ``retry``: a burst is offered again, paying its batch uses
-each time, up to ``retries`` times and only while the last try placed something; the rest is
+quantum, its place it keeps). ``stop``: after a publication that leaves fewer than ``room`` slots,
+the stage stops until a reclaim makes room (at once). ``wait``: no packet is taken while there is no
+slot; the stage arms the reverse channel, looks once more and leaves (at the next take). ``hold``:
+like wait, with one packet already in hand. ``retry``: a burst is offered again, paying its batch
+uses each time, up to ``retries`` times and only while the last try placed something; the rest is
 dropped.
 
 Pollers

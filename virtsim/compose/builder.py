@@ -269,6 +269,8 @@ class _Builder:
             )  # fmt: skip
         mode = draft.taken.mode(line)
         channel = self._channel(draft.ring, mode, at, line, forward=False)
+        entry = self._use(producer.stage.room_entry, "entry", producer.part)
+        self.channels[channel] = replace(self.channels[channel], entry=entry)
         room = self._room_arms(producer.stage.arms, channel, NONE, producer.part)
         self.stages[at] = replace(self.stages[at], arms=self.stages[at].arms + room)
 

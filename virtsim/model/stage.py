@@ -29,9 +29,10 @@ class Arm:
 class Stage:
     """A handler: takes packets from the ring before it and hands them to what comes next.
 
-    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``),
-    per turn (``turn``), per batch (``batch_ops``), per packet (``ops``), at an empty ring
-    (``empty_ops``) or per look that finds nothing (``poll``). The other fields are those of
+    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``;
+    ``room_entry`` if it tells of room on the ring ahead), per turn (``turn``), per batch
+    (``batch_ops``), per packet (``ops``), at an empty ring (``empty_ops``) or per look that finds
+    nothing (``poll``). The other fields are those of
     :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead.
     """
 
@@ -40,6 +41,7 @@ class Stage:
     level: Literal["softirq", "process"] = "process"
     ops: Ops = ()
     entry: Ops = ()
+    room_entry: Ops = ()
     turn: Ops = ()
     batch_ops: Ops = ()
     empty_ops: Ops = ()

@@ -58,6 +58,7 @@ def net(
         "qemu.rx",
         main,
         ops=("tap.read", "tap.read_byte", "qemu.net_rx", "copy.l3"),
+        room_entry=("sys.eventfd_read",),
         empty_ops=("tap.read_empty",),
         budget=tap_reads,
         full="hold",

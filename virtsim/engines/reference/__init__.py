@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from virtsim.engines.reference.cores import acquire, pay
+from virtsim.engines.reference.cores import acquire, give_way, must_yield, pay
 from virtsim.engines.reference.notifying import announce, publish
 from virtsim.engines.reference.polling import park, settle
 from virtsim.engines.reference.serving import run_one, turn
@@ -39,9 +39,9 @@ def run(program: Program, job: Job) -> Outcome:
     w.rise = rise
     for thread in w.threads:
         w.env.process(_life(w, thread))
-    w.env.run()
+    w.play_out()
     _start_sources(w)
-    w.env.run()
+    w.play_out()
     return _outcome(w)
 
 
@@ -85,7 +85,10 @@ def _poll(w: World, thread: Thread) -> Steps:
     cycle: list[Stage | None] = [None, *thread.stages]
     while True:
         yield from w.check(thread)
-        if not thread.core.queue and not any(_waiting(w, s) for s in thread.stages):
+        if must_yield(w, thread):
+            yield from give_way(w, thread)
+            continue
+        if not any(_waiting(w, s) for s in thread.stages):
             yield from park(w, thread)
             continue
         stage = cycle[thread.position]

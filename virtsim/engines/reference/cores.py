@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtsim.engines.reference.polling import next_boundary
+from virtsim.engines.reference.polling import leave_parking
 from virtsim.engines.reference.world import (
     BUSY,
     POLLING,
@@ -69,8 +69,7 @@ def nudge(w: World, core: Core) -> None:
     if holder.mode in ("idle", "spin_armed", "spin_look", "blocked"):
         w.at(w.now, CHECK, rank, lambda: holder.mode != "hit" and gate.open())
     elif holder.mode == "parked":
-        holder.due_ps, holder.found = next_boundary(w, holder), -1
-        w.at(holder.due_ps, CHECK, rank, holder.gate.open)
+        leave_parking(w, holder)
 
 
 def must_yield(w: World, thread: Thread) -> bool:
@@ -88,7 +87,7 @@ def over_at_quantum(w: World, thread: Thread, gate: Gate) -> None:
     core = thread.core
     if core.queue:
         over = max(w.now, core.slice_since + core.row.quantum_ps)
-        w.at(over, CHECK, w.program.rank_of_thread(thread.index), gate.open)
+        w.at(over, CHECK, w.program.rank_of_thread(thread.index), gate.open, idle=True)
 
 
 def give_way(w: World, thread: Thread) -> Steps:

@@ -250,8 +250,7 @@ def _land(w: World, channel: Channel, *, intrude: bool) -> None:
     channel.in_flight = False
     stage = w.stages[channel.row.target]
     stage.pending = True
-    if intrude and channel.row.intrude:
-        stage.intrusions += 1
+    stage.landed.append((channel, intrude))
     thread = w.threads[stage.row.thread]
     w.note("deliver_notification", thread, stage.index, ring=w.rings[channel.row.ring])
     if thread.row.wait != "poll":

@@ -33,10 +33,10 @@ def first_look(w: World, thread: Thread, stage: Stage) -> int:
     return next_poll(w.now, thread.parked_ps + ahead[position], ahead[-1])
 
 
-def next_boundary(w: World, thread: Thread) -> int:
-    """Return the end of the use that a parked poller is in."""
+def next_boundary(w: World, thread: Thread, after_ps: int) -> int:
+    """Return the end of the use that a parked poller is in at a time."""
     *reach, period = _ahead(w, thread)
-    return min(next_poll(w.now, thread.parked_ps + r, period) for r in reach)
+    return min(next_poll(after_ps, thread.parked_ps + r, period) for r in reach)
 
 
 def found(w: World, thread: Thread, stage: Stage) -> None:
@@ -55,12 +55,27 @@ def park(w: World, thread: Thread) -> Steps:
     thread.parked_ps, thread.due_ps, thread.found = w.now, -1, -1
     mode, thread.mode = thread.mode, "parked"
     thread.gate = gate = Gate(w.env)
+    if thread.core.queue:
+        leave_parking(w, thread)
     yield gate
     thread.mode = mode
     settle(w, thread)
     if thread.found >= 0:
         # Looks that cost nothing leave the position open; the one that found something is known.
         thread.position = thread.found
+
+
+def leave_parking(w: World, thread: Thread) -> None:
+    """Let a parked poller whose core others wait for leave it at a use's end, its quantum over."""
+    core = thread.core
+    at_once = bool(core.queue) and core.queue[0].row.softirq
+    over = w.now if at_once else max(w.now, core.slice_since + core.row.quantum_ps)
+    due = next_boundary(w, thread, over)
+    if thread.due_ps < 0 or due < thread.due_ps:
+        thread.due_ps, thread.found = due, -1
+        assert thread.gate is not None
+        rank = w.program.rank_of_thread(thread.index)
+        w.at(due, CHECK, rank, thread.gate.open, idle=True)
 
 
 def settle(w: World, thread: Thread) -> None:

@@ -25,6 +25,7 @@ def run_one(w: World, thread: Thread) -> Steps:
     level = thread.top
     stage, is_entry = thread.ready[level].popleft()
     saved, thread.level = thread.level, level
+    thread.turns += 1
     if level == SOFTIRQ and thread.softirq_since < 0:
         thread.softirq_since, thread.softirq_n = w.now, 0
     if is_entry:
@@ -33,6 +34,7 @@ def run_one(w: World, thread: Thread) -> Steps:
         stage.turn_queued = False
         yield from turn(w, thread, stage)
     thread.level = saved
+    thread.turns -= 1
     if level == SOFTIRQ:
         _softirq_limit(w, thread)
     elif thread.ksoftirqd:
@@ -57,11 +59,21 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve a delivery: pay what it costs, then let the stage have its turn."""
     stage.entry_queued = False
     stage.pending = False
-    yield from _intrusions(w, thread, stage)
+    landed, stage.landed = stage.landed, []
+    for channel, intruded in landed:
+        if intruded:
+            yield from pay(w, thread, stage.index, channel.row.intrude, 0)
+        yield from pay(w, thread, stage.index, channel.row.entry, 0)
     yield from pay(w, thread, stage.index, stage.row.entry, 0)
-    yield from arms(w, thread, stage, "entry", 0)
+    if stage.row.full == "hold" and not any(channel.row.forward for channel, _ in landed):
+        yield from _room(w, thread, stage)
+        return
     if stage.row.full in ("wait", "hold"):
         stage.stopped = False
+    if stage.row.full == "hold" and not any(c.row.forward for c, _ in landed):
+        yield from _room_for_held(w, thread, stage)
+        return
+    yield from arms(w, thread, stage, "entry", 0)
     if stage.row.timer_ps:
         _timer(w, stage)
     elif stage.row.defer:
@@ -70,12 +82,13 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
         yield from turn(w, thread, stage)
 
 
-def _intrusions(w: World, thread: Thread, stage: Stage) -> Steps:
-    n, stage.intrusions = stage.intrusions, 0
-    for channel in w.channels:
-        if n and channel.row.target == stage.index:
-            yield from pay(w, thread, stage.index, channel.row.intrude, 0)
-            n -= 1
+def _room_for_held(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Serve the packet in hand; packets behind are another event's business, and stay armed."""
+    if stage.held is None:
+        return
+    yield from held_first(w, thread, stage)
+    if not stage.stopped:
+        enqueue(w, stage)
 
 
 def _timer(w: World, stage: Stage) -> None:

@@ -87,7 +87,7 @@ class Stage:
     def __init__(self, index: int, row: StageRow) -> None:
         self.index, self.row = index, row
         self.pending = False
-        self.intrusions = 0
+        self.landed: list[tuple[Channel, bool]] = []
         self.entry_queued = self.turn_queued = False
         self.stopped = self.rearmed = False
         self.held: int | None = None
@@ -116,6 +116,7 @@ class Thread:
         self.gate: Gate | None = None
         self.level = -1
         self.in_exit = False
+        self.turns = 0
         self.displaced = False
         self.ready: tuple[deque[tuple[Stage, bool]], ...] = (deque(), deque(), deque())
         self.stages: list[Stage] = []
@@ -162,6 +163,7 @@ class World:
         self.stolen = [0] * len(self.threads)
         self.stops = [0] * len(self.stages)
         self.events = self.finished = self.n_arrived = self.last_ps = 0
+        self.pending = self.pending_idle = 0
         self.trace: list[Event] = []
         self.on_finish: Callable[[int], None] = lambda _packet: None
         self.rise: Callable[[Thread], Steps]
@@ -189,11 +191,14 @@ class World:
         """The time, in picoseconds."""
         return int(self.env.now)
 
-    def at(self, when: int, phase: int, rank: int, act: Act) -> None:
+    def at(self, when: int, phase: int, rank: int, act: Act, *, idle: bool = False) -> None:
         """Do something at a time, in its place inside that instant.
 
         An act that returns False came too late to change anything (a timer that was overtaken).
+        An ``idle`` one only passes a core on: alone it does not keep a run alive.
         """
+        self.pending += 1
+        self.pending_idle += idle
         turn = 0
         if when == self.env.now:
             late = phase == DUE or (phase, rank) <= (self.phase, self.rank)
@@ -209,15 +214,33 @@ class World:
                 )
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        event.callbacks.append(lambda _event: self._enter(turn, phase, rank, act))
+        event.callbacks.append(lambda _event: self._enter(turn, phase, rank, act, idle))
         key = (turn << 34) | (phase << 32) | rank
         self.env.schedule(event, key, when - self.env.now)  # type: ignore[arg-type]
 
-    def _enter(self, turn: int, phase: int, rank: int, act: Act) -> None:
+    def _enter(self, turn: int, phase: int, rank: int, act: Act, idle: bool) -> None:
+        self.pending -= 1
+        self.pending_idle -= idle
         self.round, self.phase, self.rank = turn, phase, rank
         self.events += 1
         if act() is not False:
             self.last_ps = self.now
+
+    def play_out(self) -> None:
+        """Run until nothing is left to happen but idle threads passing a core back and forth."""
+        while (upcoming := self.env.peek()) != float("inf"):
+            if self.pending == self.pending_idle > 0 and upcoming > self.env.now:
+                waiting = [t for core in self.cores for t in core.queue]
+                if not any(self.has_work(t) for t in waiting):
+                    return
+            self.env.step()
+
+    def has_work(self, thread: Thread) -> bool:
+        """Tell whether a thread would do more than poll if it had its core."""
+        seen = thread.row.wait == "poll" and any(
+            self.rings[s.row.ring].waiting for s in thread.stages
+        )
+        return seen or thread.top < len(thread.ready) or thread.turns > 0
 
     def until(self, when: int, phase: int, rank: int) -> Steps:
         """Wait for a place in time that nothing can bring forward."""
