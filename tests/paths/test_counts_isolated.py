@@ -166,14 +166,14 @@ def test_interrupt_of_a_halted_vcpu_without_apicv(lab, where):
     assert found["irq.eoi_noapicv"] == PACKETS
 
 
-@pytest.mark.parametrize("driver", ["6.15", "5.10"])
+@pytest.mark.parametrize("kernel", ["6.15", "5.10"])
 @pytest.mark.parametrize("where", OUT, ids="-".join)
-def test_orphan_mode_has_no_completion_interrupt(lab, where, driver):
+def test_orphan_mode_has_no_completion_interrupt(lab, where, kernel):
     """napi_tx off: the used event is asked for only when the queue stops, which one packet never.
 
     So no call, no interrupt, and neither the ioctl (QEMU) nor the write() (PMD) that made it.
     """
-    path = polling(where[0], guest__napi_tx=False, guest__driver=driver)
+    path = polling(where[0], guest__napi_tx=False, guest__kernel=kernel)
     call = 0 if where[0] == "vhost-net" else 1
     found = lab.isolated(path, "tx", PACKETS)
     assert among(found) == expected(where, calls=-1, interrupts=-1, syscalls=-call)
@@ -185,7 +185,7 @@ def test_older_driver(lab, where):
 
     The event index is then the next used entry, so an isolated packet still interrupts once.
     """
-    found = lab.isolated(polling(where[0], guest__driver="5.10"), where[1], PACKETS)
+    found = lab.isolated(polling(where[0], guest__kernel="5.10"), where[1], PACKETS)
     assert among(found) == expected(where)
 
 

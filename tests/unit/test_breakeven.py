@@ -28,5 +28,5 @@ def test_no_crossing_says_which_side() -> None:
 
 
 def test_nothing_in_common_is_no_finding() -> None:
-    """Points without a rate or without deliveries are left out; with none left there is no finding."""
+    """Points without a rate or deliveries are left out; with none left there is no finding."""
     assert break_even("p", [(0.0, 1.0)], "o", [(0.0, 1.0)]) is None

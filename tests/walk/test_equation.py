@@ -45,7 +45,7 @@ VARIANTS: dict[str, tuple[Path, str]] = {
     "pktgen": (VHOST.swap("guest", guest.pktgen()), "tx"),
     "pktgen, single": (QEMU.swap("guest", guest.pktgen(burst=1, idle="poll")), "tx"),
     "pktgen, polled": (OVS.swap("guest", guest.pktgen()), "tx"),
-    "old driver": (OVS.but({"guest.driver": "5.10"}), "tx"),
+    "old driver": (OVS.but({"guest.kernel": "5.10"}), "tx"),
     "orphan mode": (OVS.but({"guest.napi_tx": False}), "tx"),
     "orphan mode, flags": (
         OVS.but({"guest.napi_tx": False, "virtqueue.suppress": "flags"}),
@@ -81,7 +81,7 @@ VARIANTS: dict[str, tuple[Path, str]] = {
     "own chain, qemu": (
         Path(
             "mine",
-            guest.linux(driver="5.10"),
+            guest.linux(kernel="5.10"),
             virtqueue(kick=kvm.ioeventfd(), call=kvm.irqfd(by="process")),
             qemu_net.net(),
             tap(),

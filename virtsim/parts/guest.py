@@ -18,7 +18,7 @@ NAPI_WEIGHT = 64
 SOCKET = 277
 """Small datagrams that fit a default receive buffer: 212992 B at 768 B each (derived)."""
 
-Driver = Literal["6.15", "5.10"]
+Kernel = Literal["6.15", "5.10"]
 
 
 @part
@@ -27,7 +27,7 @@ def linux(
     idle: Idle = "halt",
     halt_poll: str | None = None,
     halt_poll_shrink: int = 2,
-    driver: Driver = "6.15",
+    kernel: Kernel = "6.15",
     napi_tx: bool = True,
     socket: int = SOCKET,
 ) -> Part:
@@ -35,8 +35,8 @@ def linux(
 
     Parameters
     ----------
-    driver
-        Generation of the transmit path: "6.15" leaves reclaim to NAPI, "5.10" (up to 6.14)
+    kernel
+        Generation of the driver's transmit path: "6.15" leaves reclaim to NAPI, "5.10" (up to 6.14)
         reclaims in every start_xmit.
     napi_tx
         Completions interrupt (the default since Linux 5.3); off: only when the queue was stopped.
@@ -44,7 +44,7 @@ def linux(
         Packets that the receiving socket holds before it drops.
     """
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
-    send = _sender("guest.send", thread, ("guest.sock_send",), driver, napi_tx)
+    send = _sender("guest.send", thread, ("guest.sock_send",), kernel, napi_tx)
     return Part(
         "guest", "app", "virtqueue", tx=(Ring("guest.queue", 0), send), rx=_receive(thread, socket)
     )
@@ -57,24 +57,24 @@ def pktgen(
     idle: Idle = "halt",
     halt_poll: str | None = None,
     halt_poll_shrink: int = 2,
-    driver: Driver = "6.15",
+    kernel: Kernel = "6.15",
     napi_tx: bool = True,
     socket: int = SOCKET,
 ) -> Part:
     """Return a guest that sends with the in-kernel packet generator: no socket, a kick a burst."""
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
-    send = _sender("guest.pktgen", thread, ("guest.pktgen",), driver, napi_tx, burst=burst)
+    send = _sender("guest.pktgen", thread, ("guest.pktgen",), kernel, napi_tx, burst=burst)
     return Part(
         "guest", "app", "virtqueue", tx=(Ring("guest.queue", 0), send), rx=_receive(thread, socket)
     )
 
 
 def _sender(
-    name: str, thread: Thread, ops: tuple[str, ...], driver: Driver, napi_tx: bool, burst: int = 1
+    name: str, thread: Thread, ops: tuple[str, ...], kernel: Kernel, napi_tx: bool, burst: int = 1
 ) -> Stage:
     """Return start_xmit behind an application, with the completion that restarts it."""
-    if driver not in ("6.15", "5.10"):
-        raise InputError("guest.driver", f"no driver of Linux {driver!r}", "'6.15' or '5.10'")
+    if kernel not in ("6.15", "5.10"):
+        raise InputError("guest.kernel", f"no driver of Linux {kernel!r}", "'6.15' or '5.10'")
     if not 1 <= burst <= 256:
         raise InputError("guest.burst", f"bursts of {burst}", "1 to 256 packets")
     return Stage(
@@ -86,17 +86,17 @@ def _sender(
         budget=64 * burst,
         full="stop",
         room=STOP_ROOM,
-        reclaims=driver == "5.10" or not napi_tx,
-        arms=_tx_arms(driver, napi_tx),
+        reclaims=kernel == "5.10" or not napi_tx,
+        arms=_tx_arms(kernel, napi_tx),
         completion=_completion(thread, napi_tx),
         restart=("guest.queue_wake",),
     )
 
 
-def _tx_arms(driver: Driver, napi_tx: bool) -> tuple[Arm, ...]:
+def _tx_arms(kernel: Kernel, napi_tx: bool) -> tuple[Arm, ...]:
     if not napi_tx:
         return (Arm("room", "take", "off"), Arm("room", "stop", "share", passed=True))
-    if driver == "5.10":
+    if kernel == "5.10":
         return (Arm("room", "take", "share", passed=True),)
     return (Arm("room", "take", "off"), Arm("room", "publish", "share", passed=True))
 

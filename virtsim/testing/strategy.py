@@ -88,11 +88,8 @@ class _Writer:
                     "idle": self.use("halt"), "block": self.some("halt"),
                     "resume": self.some("halt"), "hit": self.some("wake", busy=False),
                 }  # fmt: skip
-        # Two threads that never sleep would hand one core to each other for ever.
-        burnt = {t.core for t in self.rows.threads if t.wait != "sleep"} if wait != "sleep" else ()
-        free = [i for i in range(len(self.rows.cores)) if i not in burnt]
-        shared = free and self.maybe(5)
-        core = self.draw(st.sampled_from(free)) if shared else self._core()
+        shared = self.rows.cores and self.maybe(5)
+        core = self.draw(st.integers(0, len(self.rows.cores) - 1)) if shared else self._core()
         return self.rows.thread(core, wait, **fields)
 
     def _core(self) -> int:

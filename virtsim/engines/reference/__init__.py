@@ -96,7 +96,9 @@ def _poll(w: World, thread: Thread) -> Steps:
         if stage is None:
             yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
         elif _waiting(w, stage):
+            thread.turns += 1
             yield from turn(w, thread, stage)
+            thread.turns -= 1
         else:
             yield from pay(w, thread, stage.index, stage.row.poll, 0, polling=True)
 

@@ -70,9 +70,6 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
         return
     if stage.row.full in ("wait", "hold"):
         stage.stopped = False
-    if stage.row.full == "hold" and not any(c.row.forward for c, _ in landed):
-        yield from _room_for_held(w, thread, stage)
-        return
     yield from arms(w, thread, stage, "entry", 0)
     if stage.row.timer_ps:
         _timer(w, stage)
@@ -82,8 +79,9 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
         yield from turn(w, thread, stage)
 
 
-def _room_for_held(w: World, thread: Thread, stage: Stage) -> Steps:
+def _room(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve the packet in hand; packets behind are another event's business, and stay armed."""
+    stage.stopped = False
     if stage.held is None:
         return
     yield from held_first(w, thread, stage)

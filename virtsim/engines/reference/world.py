@@ -237,6 +237,8 @@ class World:
 
     def has_work(self, thread: Thread) -> bool:
         """Tell whether a thread would do more than poll if it had its core."""
+        if thread.row.wait == "sleep":
+            return True
         seen = thread.row.wait == "poll" and any(
             self.rings[s.row.ring].waiting for s in thread.stages
         )
