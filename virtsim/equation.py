@@ -272,12 +272,15 @@ class _Follower:
         stage = self.stages[index]
         self._pay(stage.turn, stage.thread)
         self._pay(stage.batch_uses, stage.thread)
+        self._pay(stage.lead, stage.thread)
         self._arm(stage, "take")
         self._pay(stage.item, stage.thread)
         if stage.publish == "each" and stage.inline == NONE:
             self._emit(stage)
         wants_more = min(stage.batch, stage.budget) > 1 and self.size_b < stage.budget_b
+        spin = self.threads[stage.thread].spin
         early = wants_more and stage.gather == "fill" and stage.flush == "after_rearm"
+        early = early and (spin is None or spin.armed)
         if early:
             self._arm(stage, "empty")
         if stage.done == "before":

@@ -164,6 +164,7 @@ class StageRow:
     entry: Uses = ()
     turn: Uses = ()
     batch_uses: Uses = ()
+    lead: Uses = ()
     item: Uses = ()
     empty_uses: Uses = ()
     poll: Uses = ()
@@ -186,6 +187,7 @@ class StageRow:
     defer: bool = False
     timer_ps: int = 0
     refill: int = 0
+    refill_uses: Uses = ()
     reclaims: bool = False
     restarts: int = NONE
     restart: Uses = ()

@@ -336,6 +336,8 @@ class _Builder:
             entry=self._use(s.entry, "entry", part),
             turn=self._use(s.turn, "turn", part),
             batch_uses=self._use(s.batch_ops, "batch", part),
+            lead=self._use(s.lead, "work", part),
+            refill_uses=self._use(s.refill, "kick", part),
             item=self._use(s.ops or step, "work", part),
             empty_uses=self._use(s.empty_ops, "drain", part),
             poll=self._use(s.poll, "poll", part),

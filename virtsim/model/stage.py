@@ -20,7 +20,7 @@ class Arm:
 
     of: Literal["work", "room"]
     when: Literal["entry", "take", "publish", "stop", "empty"]
-    value: Literal["next", "share", "off"]
+    value: Literal["next", "share", "off", "still"]
     ops: Ops = ()
     passed: bool = False
 
@@ -31,8 +31,9 @@ class Stage:
 
     A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``;
     ``room_entry`` if it tells of room on the ring ahead), per turn (``turn``), per batch
-    (``batch_ops``), per packet (``ops``), at an empty ring (``empty_ops``) or per look that finds
-    nothing (``poll``). The other fields are those of
+    (``batch_ops``), per packet (``lead`` before the stage looks at the ring ahead, ``ops`` after),
+    per refill of receive buffers (``refill``), at an empty ring (``empty_ops``) or per look that
+    finds nothing (``poll``). The other fields are those of
     :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead.
     """
 
@@ -40,6 +41,7 @@ class Stage:
     thread: Thread | None = None
     level: Literal["softirq", "process"] = "process"
     ops: Ops = ()
+    lead: Ops = ()
     entry: Ops = ()
     room_entry: Ops = ()
     turn: Ops = ()
@@ -47,6 +49,7 @@ class Stage:
     empty_ops: Ops = ()
     poll: Ops = ()
     rearm: Ops = ()
+    refill: Ops = ()
     gather: Literal["fill", "burst"] = "fill"
     batch: int = 1
     budget: int = 1 << 30

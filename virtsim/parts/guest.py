@@ -54,14 +54,17 @@ def linux(
 def pktgen(
     *,
     burst: int = 32,
-    idle: Idle = "halt",
+    idle: Idle = "poll",
     halt_poll: str | None = None,
     halt_poll_shrink: int = 2,
     kernel: Kernel = "6.15",
     napi_tx: bool = True,
     socket: int = SOCKET,
 ) -> Part:
-    """Return a guest that sends with the in-kernel packet generator: no socket, a kick a burst."""
+    """Return a guest that sends with the in-kernel packet generator: no socket, a kick a burst.
+
+    The generator spins on a stopped queue, so its vCPU does not halt unless told to (``idle``).
+    """
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
     send = _sender("guest.pktgen", thread, ("guest.pktgen",), kernel, napi_tx, burst=burst)
     return Part(
@@ -80,7 +83,8 @@ def _sender(
     return Stage(
         name,
         thread,
-        ops=(*ops, "guest.virtio_tx"),
+        lead=ops,
+        ops=("guest.virtio_tx",),
         batch=burst,
         decide="batch" if burst > 1 else "each",
         budget=64 * burst,
@@ -133,6 +137,7 @@ def _receive(thread: Thread, socket: int) -> tuple[Stage, Ring, Stage]:
         rearm=("notify.rearm",),
         budget=NAPI_WEIGHT,
         done="never",
+        refill=("kick.check",),
         recheck="requeue",
         defer=True,
     )

@@ -62,6 +62,6 @@ def net(
         empty_ops=("tap.read_empty",),
         budget=tap_reads,
         full="hold",
-        arms=(Arm("room", "stop", "next", ("notify.rearm",)),),
+        arms=(Arm("room", "stop", "next", ("notify.rearm",)), Arm("room", "entry", "still")),
     )
     return Part("qemu", "virtqueue", "skb", tx=(send,), rx=(receive,))

@@ -61,14 +61,13 @@ def worker(
         "vhost.rx",
         thread,
         ops=("vhost.rx_pkt", "vhost.rx_byte"),
-        turn=("vhost.handle_enter",),
-        rearm=("notify.rearm",),
+        turn=("vhost.handle_enter",),  # includes the tap's wait queue, left and joined again
         batch=batch + 1,
         budget=weight,
         budget_b=most,
         publish="batch",
         full="wait",
-        arms=(Arm("room", "stop", "next", ("notify.rearm",)),),
+        arms=(Arm("room", "stop", "next", ("notify.rearm",)), Arm("room", "entry", "still")),
     )
     return Part(
         "vhost", "virtqueue", "skb", tx=(tx, Stage("vhost.sendmsg", ops=("tun.skb",))), rx=(rx,)

@@ -23,13 +23,13 @@ def acquire(w: World, thread: Thread) -> Steps:
     if core.holder is None:
         take(w, core, thread)
         return
-    if thread.row.softirq:
-        core.queue.insert(sum(t.row.softirq for t in core.queue), thread)
+    if thread.soft:
+        core.queue.insert(sum(t.soft for t in core.queue), thread)
     else:
         core.queue.append(thread)
     nudge(w, core)
     yield from _queue(w, thread)
-    if not thread.row.softirq and not thread.displaced:
+    if not thread.soft and not thread.displaced:
         for use in core.row.switch:
             yield from w.occupy(thread, w.payer_of(thread), use, 0, BUSY)
     thread.displaced = False
@@ -75,9 +75,9 @@ def nudge(w: World, core: Core) -> None:
 def must_yield(w: World, thread: Thread) -> bool:
     """Tell whether the thread loses its core before its next use."""
     core = thread.core
-    if not core.queue or thread.row.softirq:
+    if not core.queue or thread.soft:
         return False
-    if core.queue[0].row.softirq:
+    if core.queue[0].soft:
         return True
     return w.now - core.slice_since >= core.row.quantum_ps
 
@@ -94,7 +94,7 @@ def give_way(w: World, thread: Thread) -> Steps:
     """Lose the core and wait for it: behind a softirq that cuts in, else at the queue's end."""
     core = thread.core
     heir = core.queue.popleft()
-    if heir.row.softirq:
+    if heir.soft:
         thread.displaced = True
         core.queue.appendleft(thread)
     else:

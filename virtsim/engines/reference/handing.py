@@ -151,6 +151,7 @@ def _hold(w: World, thread: Thread, stage: Stage, ring: Ring, packet: int) -> St
     yield from arms(w, thread, stage, "stop", packet)
     yield from w.check(thread)
     if ring.free > 0:
+        yield from arms(w, thread, stage, "entry", packet)
         publish(w, ring, packet)
         return
     stage.held, stage.stopped = packet, True

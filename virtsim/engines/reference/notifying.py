@@ -68,15 +68,19 @@ def arm(w: World, row: ArmRow, thread: Thread) -> None:
         enqueue(w, w.stages[row.passed])
 
 
-def arms(w: World, thread: Thread, stage: Stage, when: str, packet: int) -> Steps:
+def arms(
+    w: World, thread: Thread, stage: Stage, when: str, packet: int, *, forward: bool | None = None
+) -> Steps:
     """Carry out a stage's arm rules for one occasion: pay, then change the channel.
 
-    A stage that asks for work anew at each take does so only while it asks for work at all.
+    With ``forward`` only those of channels in that direction. A stage that asks for work anew at
+    each take does so only while it asks for work at all.
     """
     for row in stage.row.arms:
         channel = w.channels[row.channel]
         silent = when == "take" and channel.row.forward and not channel.armed
-        if row.when == when and not silent:
+        mine = forward is None or channel.row.forward == forward
+        if row.when == when and mine and not silent:
             yield from pay(w, thread, stage.index, row.uses, packet)
             arm(w, row, thread)
 

@@ -68,7 +68,7 @@ def park(w: World, thread: Thread) -> Steps:
 def leave_parking(w: World, thread: Thread) -> None:
     """Let a parked poller whose core others wait for leave it at a use's end, its quantum over."""
     core = thread.core
-    at_once = bool(core.queue) and core.queue[0].row.softirq
+    at_once = bool(core.queue) and core.queue[0].soft
     over = w.now if at_once else max(w.now, core.slice_since + core.row.quantum_ps)
     due = next_boundary(w, thread, over)
     if thread.due_ps < 0 or due < thread.due_ps:

@@ -26,7 +26,8 @@ def run_one(w: World, thread: Thread) -> Steps:
     stage, is_entry = thread.ready[level].popleft()
     saved, thread.level = thread.level, level
     thread.turns += 1
-    if level == SOFTIRQ and thread.softirq_since < 0:
+    soft = level == SOFTIRQ or thread.row.softirq
+    if soft and thread.softirq_since < 0:
         thread.softirq_since, thread.softirq_n = w.now, 0
     if is_entry:
         yield from entry(w, thread, stage)
@@ -35,24 +36,39 @@ def run_one(w: World, thread: Thread) -> Steps:
         yield from turn(w, thread, stage)
     thread.level = saved
     thread.turns -= 1
-    if level == SOFTIRQ:
+    if thread.row.softirq:
+        _host_softirq_limit(w, thread)
+    elif level == SOFTIRQ:
         _softirq_limit(w, thread)
     elif thread.ksoftirqd:
         thread.ksoftirqd = any(s.row.level == SOFTIRQ for s, _ in thread.ready[PROCESS])
 
 
+def _over(w: World, thread: Thread) -> bool:
+    row = thread.row
+    longest = w.now - thread.softirq_since >= row.softirq_ps
+    return longest or thread.softirq_n >= row.softirq_packets
+
+
 def _softirq_limit(w: World, thread: Thread) -> None:
-    """End a softirq round; what is left after its limits goes on at process level."""
-    row, queue = thread.row, thread.ready[SOFTIRQ]
-    over = thread.softirq_n >= row.softirq_packets
-    over = over or w.now - thread.softirq_since >= row.softirq_ps
-    if queue and not over:
+    """End a vCPU's softirq round; what is left after its limits goes on at process level."""
+    queue = thread.ready[SOFTIRQ]
+    if queue and not _over(w, thread):
         return
     thread.softirq_since = -1
     if queue:
         thread.ksoftirqd = True
         thread.ready[PROCESS].extend(queue)
         queue.clear()
+
+
+def _host_softirq_limit(w: World, thread: Thread) -> None:
+    """End a host softirq's round; after its limits it competes as a process and yields first."""
+    if nothing_ready(thread):
+        thread.softirq_since, thread.ksoftirqd = -1, False
+    elif not thread.ksoftirqd and _over(w, thread):
+        thread.ksoftirqd = True
+        thread.core.slice_since = w.now - thread.core.row.quantum_ps
 
 
 def entry(w: World, thread: Thread, stage: Stage) -> Steps:
@@ -82,6 +98,7 @@ def entry(w: World, thread: Thread, stage: Stage) -> Steps:
 def _room(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve the packet in hand; packets behind are another event's business, and stay armed."""
     stage.stopped = False
+    yield from arms(w, thread, stage, "entry", 0, forward=False)
     if stage.held is None:
         return
     yield from held_first(w, thread, stage)
@@ -188,14 +205,16 @@ def _batch(w: World, thread: Thread, stage: Stage, served: int, served_b: int) -
             if len(packets) < row.batch:
                 yield from w.check(thread)
     if packets:
-        thread.softirq_n += len(packets) * (row.level == SOFTIRQ)
+        thread.softirq_n += len(packets) * (row.level == SOFTIRQ or thread.row.softirq)
         yield from finish_batch(w, thread, stage, packets)
     return len(packets), n_b
 
 
 def _rearm_early(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Answer:
     """Re-arm before the batch in hand is flushed (vhost-net variant A); tell of late arrivals."""
-    if stage.row.flush == "before_rearm" or not packets:
+    spin = thread.row.spin
+    spins = spin is not None and not spin.armed  # before a spin the batch is flushed
+    if stage.row.flush == "before_rearm" or spins or not packets:
         return False
     yield from arms(w, thread, stage, "empty", packets[-1])
     yield from w.check(thread)
@@ -221,6 +240,7 @@ def _may_take(w: World, thread: Thread, stage: Stage, in_hand: int) -> Answer:
     yield from arms(w, thread, stage, "stop", 0)
     yield from w.check(thread)
     if room(w, stage) > 0:
+        yield from arms(w, thread, stage, "entry", 0)
         return True
     stage.stopped = True
     w.stops[stage.index] += 1
@@ -231,6 +251,7 @@ def _serve(w: World, thread: Thread, stage: Stage, packet: int) -> Steps:
     """Do a stage's work on one packet."""
     if w.arrived[packet] < 0:
         w.arrive(packet)
+    yield from pay(w, thread, stage.index, stage.row.lead, packet)
     if stage.row.reclaims:
         ahead = w.rings[stage.row.out]
         ahead.freed = ahead.done
@@ -250,6 +271,7 @@ def _refill(w: World, thread: Thread, stage: Stage) -> Steps:
     ring.done = ring.taken
     w.note("refill", thread, stage.index, ring=ring, done=ring.done)
     freed(w, ring)
+    yield from pay(w, thread, stage.index, stage.row.refill_uses, 0)
     if ring.row.reverse != NONE:
         yield from notify(w, thread, stage, w.channels[ring.row.reverse], 0)
 

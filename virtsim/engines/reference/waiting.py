@@ -55,7 +55,7 @@ def rouse(w: World, thread: Thread) -> None:
         w.at(w.now, CHECK, rank, thread.gate.open)
     elif thread.mode == "spin_armed":
         assert thread.gate is not None
-        thread.mode = "hit"
+        thread.mode, thread.hit_ps = "hit", w.now
         w.spin_hits[thread.index] += 1
         delay = w.book_delays(w.payer_of(thread), thread.row.hit, 0)
         w.at(w.now + delay, DUE if delay else CHECK, rank, thread.gate.open)
@@ -103,14 +103,15 @@ def rest(w: World, thread: Thread) -> Steps:
     yield from _last_phase(w, thread)
     if not nothing_ready(thread):
         return
-    began = w.now
     if thread.row.idle:
         yield from pay(w, thread, w.payer_of(thread), thread.row.idle, 0)
         if not nothing_ready(thread):
             return
+    began = w.now
+    if thread.row.idle:
         hit = yield from _spin_armed(w, thread)
         if hit:
-            _adapt(w, thread, w.now - began)
+            _adapt(w, thread, thread.hit_ps - began)
             return
         yield from pay(w, thread, w.payer_of(thread), thread.row.block, 0)
         yield from _last_phase(w, thread)

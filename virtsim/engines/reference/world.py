@@ -120,13 +120,18 @@ class Thread:
         self.displaced = False
         self.ready: tuple[deque[tuple[Stage, bool]], ...] = (deque(), deque(), deque())
         self.stages: list[Stage] = []
-        self.poll_ps = 0
+        self.poll_ps = self.hit_ps = 0
         self.position = 0
         self.parked_ps, self.stolen_from = 0, -1
         self.due_ps = self.found = -1
         self.look_from = self.look_every = 0
         self.softirq_n, self.softirq_since = 0, -1
         self.ksoftirqd = False
+
+    @property
+    def soft(self) -> bool:
+        """Whether it runs as a softirq, above processes (past its limits it is one of them)."""
+        return self.row.softirq and not self.ksoftirqd
 
     @property
     def top(self) -> int:
