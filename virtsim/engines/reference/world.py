@@ -236,18 +236,20 @@ class World:
         while (upcoming := self.env.peek()) != float("inf"):
             if self.pending == self.pending_idle > 0 and upcoming > self.env.now:
                 waiting = [t for core in self.cores for t in core.queue]
-                if not any(self.has_work(t) for t in waiting):
+                parked = [t for t in self.threads if t.mode == "parked"]
+                if not any(map(self.has_work, waiting)) and not any(map(self.sees_work, parked)):
                     return
             self.env.step()
 
     def has_work(self, thread: Thread) -> bool:
         """Tell whether a thread would do more than poll if it had its core."""
-        if thread.row.wait == "sleep":
-            return True
-        seen = thread.row.wait == "poll" and any(
-            self.rings[s.row.ring].waiting for s in thread.stages
-        )
-        return seen or thread.top < len(thread.ready) or thread.turns > 0
+        busy = thread.top < len(thread.ready) or thread.turns > 0
+        return busy or thread.row.wait == "sleep" or self.sees_work(thread)
+
+    def sees_work(self, thread: Thread) -> bool:
+        """Tell whether a poller's next looks will find something."""
+        rings = (self.rings[s.row.ring] for s in thread.stages)
+        return thread.row.wait == "poll" and any(ring.waiting for ring in rings)
 
     def until(self, when: int, phase: int, rank: int) -> Steps:
         """Wait for a place in time that nothing can bring forward."""
