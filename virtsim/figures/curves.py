@@ -65,7 +65,8 @@ def events(sweep: Sweep) -> Figure:
         for axes, event in zip(line, EVENTS, strict=True):
             _curves(axes, rows, f"per_packet.{event}", looks)
             axes.set_title(f"{event}, {direction}", fontsize=9)
-            axes.set_ylim(bottom=0)
+        # After all curves of the row: a limit set before would hide what a later panel adds.
+        line[0].set_ylim(bottom=0)
         line[0].set_ylabel("Events per packet")
     for axes in grid[-1]:
         axes.set_xlabel(OFFERED, fontsize=8)
