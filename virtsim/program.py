@@ -153,7 +153,11 @@ class ArmRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """A handler. See :mod:`virtsim.semantics` for the order in which its fields act."""
+    """A handler. See :mod:`virtsim.semantics` for the order in which its fields act.
+
+    With ``servers`` (a device's) so many packets are in service side by side, each for its item
+    uses, which are delays; 0 is the thread itself, one packet at a time.
+    """
 
     name: str
     thread: int
@@ -179,6 +183,7 @@ class StageRow:
     decide: Literal["each", "batch"] = "each"
     full: Full = "drop"
     room: int = 1
+    servers: int = 0
     retries: int = 0
     on_empty: Literal["rearm", "serve_armed", "leave"] = "rearm"
     arms: tuple[ArmRow, ...] = ()
@@ -241,6 +246,31 @@ class Program:
                     if f.default is dataclasses.MISSING or getattr(row, f.name) != f.default
                 )
                 yield f"{table}[{i}]: {shown}"
+
+    def problems(self) -> list[str]:
+        """Return what the tables say that no engine could play as meant; none is the rule."""
+        return [*self._stage_problems(), *self._thread_problems()]
+
+    def _stage_problems(self) -> Iterator[str]:
+        for row in self.stages:
+            batched = row.gather == "burst" or row.publish == "batch"
+            if row.full in ("hold", "stop") and batched:
+                yield f"{row.name}: '{row.full}' cannot stop inside a batch"
+            if row.full in ("stop", "wait", "hold") and self.threads[row.thread].wait == "poll":
+                yield f"{row.name}: '{row.full}' waits for a notification, its thread polls"
+            if row.servers and (
+                any(self.uses[u].busy for u in row.item) or self.threads[row.thread].host_cpu
+            ):
+                yield f"{row.name}: servers side by side are a device's, their uses are delays"
+        retrying = [row.out for row in self.stages if row.full == "retry"]
+        for ring in set(retrying):
+            if sum(row.out == ring for row in self.stages) > 1:
+                yield f"{self.rings[ring].name}: a ring that is retried has one producer"
+
+    def _thread_problems(self) -> Iterator[str]:
+        for row in self.threads:
+            if row.spin is not None and row.spin.armed and not row.idle:
+                yield f"{row.name}: an armed spin follows the idle uses, and there are none"
 
     def rank_of_channel(self, channel: int) -> int:
         """Rank of a channel's deliveries (sources come first)."""

@@ -88,7 +88,14 @@ Pollers
 -------
 A poller's iteration is its loop uses, then one check per stage in order; a check happens at the
 start of its poll use. While everything is empty only the clock passes: the next check is found by
-``next_poll``. Checks that find nothing are *polling*, all else is *busy*.
+``next_poll``, and that look sees whatever is published in its instant; a poller that is at work
+sees what is there at its phase 1. Checks that find nothing are *polling*, all else is *busy*.
+
+Devices
+-------
+A device's stage may have several servers: as many packets are in service side by side. Each passes
+its item uses, which are delays, and is handed on at their end; completions of one stage at one
+instant keep the order in which the packets were taken. A device pays nothing for telling anybody.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from virtsim.engines.reference.polling import park, settle
 from virtsim.engines.reference.serving import run_one, turn
 from virtsim.engines.reference.waiting import nothing_ready, rest
 from virtsim.engines.reference.world import ASLEEP, Gate, Stage, Steps, Thread, World, as_ints
+from virtsim.errors import EngineRefusal
 from virtsim.outcome import Job, Outcome
 from virtsim.program import NONE, Program, SourceRow
 from virtsim.semantics import DUE
@@ -28,8 +29,13 @@ def run(program: Program, job: Job) -> Outcome:
     Raises
     ------
     EngineRefusal
-        If one instant does not end.
+        If the tables contradict themselves, or one instant does not end.
     """
+    problems = program.problems()
+    if problems:
+        raise EngineRefusal(
+            program.name, "its tables cannot be played", "tables that agree", reasons=problems
+        )
     w = World(program, job)
 
     def rise(thread: Thread) -> Steps:

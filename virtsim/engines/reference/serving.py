@@ -8,6 +8,7 @@ from typing import Any
 import simpy
 
 from virtsim.engines.reference.cores import pay
+from virtsim.engines.reference.devices import admit
 from virtsim.engines.reference.handing import emit, finish_batch, held_first
 from virtsim.engines.reference.notifying import arms, freed, notify, room, take
 from virtsim.engines.reference.waiting import enqueue, nothing_ready, spin_and_look
@@ -144,6 +145,9 @@ def turn(w: World, thread: Thread, stage: Stage) -> Steps:
     yield from pay(w, thread, stage.index, stage.row.turn, 0)
     if stage.row.role == "reclaim":
         yield from _reclaim(w, thread, stage)
+        return
+    if stage.row.servers:
+        yield from admit(w, thread, stage)
         return
     served = served_b = 0
     while True:

@@ -91,6 +91,7 @@ class Stage:
         self.entry_queued = self.turn_queued = False
         self.stopped = self.rearmed = False
         self.held: int | None = None
+        self.in_service = 0
         self.timer_serial = 0
         self.timer_running = False
 
