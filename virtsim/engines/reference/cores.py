@@ -48,7 +48,7 @@ def release(w: World, thread: Thread) -> None:
         heir = core.queue.popleft()
         take(w, core, heir)
         assert heir.gate is not None
-        w.at(w.now, CHECK, w.program.rank_of_thread(heir.index), heir.gate.open)
+        w.at(w.now, CHECK, heir.rank, heir.gate.open)
 
 
 def _queue(w: World, thread: Thread) -> Steps:
@@ -64,7 +64,7 @@ def nudge(w: World, core: Core) -> None:
     holder = core.holder
     if holder is None or holder.gate is None:
         return
-    rank = w.program.rank_of_thread(holder.index)
+    rank = holder.rank
     gate = holder.gate
     if holder.mode in ("idle", "spin_armed", "spin_look", "blocked"):
         w.at(w.now, CHECK, rank, lambda: holder.mode != "hit" and gate.open())
@@ -87,7 +87,7 @@ def over_at_quantum(w: World, thread: Thread, gate: Gate) -> None:
     core = thread.core
     if core.queue:
         over = max(w.now, core.slice_since + core.row.quantum_ps)
-        w.at(over, CHECK, w.program.rank_of_thread(thread.index), gate.open, idle=True)
+        w.at(over, CHECK, thread.rank, gate.open, idle=True)
 
 
 def give_way(w: World, thread: Thread) -> Steps:
@@ -101,7 +101,7 @@ def give_way(w: World, thread: Thread) -> Steps:
         core.queue.append(thread)
     take(w, core, heir)
     assert heir.gate is not None
-    w.at(w.now, CHECK, w.program.rank_of_thread(heir.index), heir.gate.open)
+    w.at(w.now, CHECK, heir.rank, heir.gate.open)
     yield from _queue(w, thread)
     if not thread.displaced:
         for use in core.row.switch:

@@ -100,7 +100,7 @@ def publish(w: World, ring: Ring, packet: int) -> None:
     delay = w.book_delays(payer, ring.row.visible, packet)
     at = max(w.now + delay, ring.last_visible_ps)
     ring.last_visible_ps = at
-    w.at(at, DUE, w.program.rank_of_ring(ring.index), lambda: _arrive(w, ring))
+    w.at(at, DUE, ring.rank, lambda: _arrive(w, ring))
 
 
 def _arrive(w: World, ring: Ring) -> None:
@@ -189,7 +189,7 @@ def _hold(w: World, channel: Channel) -> bool:
         return True
     if channel.held == 1:
         serial = channel.hold_serial
-        rank = w.program.rank_of_channel(channel.index)
+        rank = channel.rank
         w.at(w.now + row.hold_ps, DUE, rank, lambda: _hold_over(w, channel, serial))
     return False
 
@@ -212,7 +212,7 @@ def _deliver(w: World, channel: Channel, sender: Thread | None = None) -> Thread
     due = moderate(w.now, channel.last_ps, channel.row.gap_ps)
     if due > w.now:
         channel.in_flight = True
-        rank = w.program.rank_of_channel(channel.index)
+        rank = channel.rank
         w.at(due, DUE, rank, lambda: _gap_over(w, channel))
         return None
     channel.last_ps = w.now
@@ -244,7 +244,7 @@ def _reach(w: World, channel: Channel, sender: Thread | None) -> Thread | None:
         _land(w, channel, intrude=True)
     else:
         channel.in_flight = True
-        rank = w.program.rank_of_channel(channel.index)
+        rank = channel.rank
         w.at(w.now + delay, DUE, rank, lambda: _land(w, channel, intrude=True))
     return None
 

@@ -46,7 +46,7 @@ def found(w: World, thread: Thread, stage: Stage) -> None:
         thread.due_ps, thread.found = due, 1 + thread.stages.index(stage)
         gate = thread.gate
         assert gate is not None
-        w.at(due, CHECK, w.program.rank_of_thread(thread.index), gate.open)
+        w.at(due, CHECK, thread.rank, gate.open)
 
 
 def park(w: World, thread: Thread) -> Steps:
@@ -74,7 +74,7 @@ def leave_parking(w: World, thread: Thread) -> None:
     if thread.due_ps < 0 or due < thread.due_ps:
         thread.due_ps, thread.found = due, -1
         assert thread.gate is not None
-        rank = w.program.rank_of_thread(thread.index)
+        rank = thread.rank
         w.at(due, CHECK, rank, thread.gate.open, idle=True)
 
 

@@ -49,7 +49,7 @@ def enqueue(w: World, stage: Stage, *, entry: bool = False, front: bool = False)
 
 def rouse(w: World, thread: Thread) -> None:
     """Something became ready for a thread: let it notice in the way in which it waits."""
-    rank = w.program.rank_of_thread(thread.index)
+    rank = thread.rank
     if thread.mode == "idle":
         assert thread.gate is not None
         w.at(w.now, CHECK, rank, thread.gate.open)
@@ -69,7 +69,7 @@ def look(w: World, thread: Thread) -> None:
     """Let a thread that spins on its rings look at the next turn of its loop."""
     assert thread.gate is not None
     due = next_poll(w.now, thread.look_from, thread.look_every)
-    w.at(due, CHECK, w.program.rank_of_thread(thread.index), thread.gate.open)
+    w.at(due, CHECK, thread.rank, thread.gate.open)
 
 
 def begin_wake(w: World, thread: Thread) -> None:
@@ -77,7 +77,7 @@ def begin_wake(w: World, thread: Thread) -> None:
     thread.mode = "waking"
     w.wakeups[thread.index] += 1
     w.set_state(thread, RUNNABLE)
-    rank = w.program.rank_of_thread(thread.index)
+    rank = thread.rank
     assert thread.gate is not None
     if thread.core.holder is not None:
         w.at(w.now, DUE, rank, thread.gate.open)
@@ -142,7 +142,7 @@ def _last_phase(w: World, thread: Thread) -> Steps:
     while True:
         thread.mode = "idle"
         thread.gate = gate = Gate(w.env)
-        w.at(w.now, SLEEP, w.program.rank_of_thread(thread.index), gate.open)
+        w.at(w.now, SLEEP, thread.rank, gate.open)
         yield gate
         thread.mode = "run"
         if w.phase == SLEEP or not nothing_ready(thread):
@@ -170,7 +170,7 @@ def _spin_armed(w: World, thread: Thread) -> Generator[simpy.Event, Any, bool]:
     w.set_state(thread, POLLING)
     thread.mode = "spin_armed"
     thread.gate = gate = Gate(w.env)
-    rank = w.program.rank_of_thread(thread.index)
+    rank = thread.rank
     w.at(w.now + length, CHECK, rank, lambda: thread.mode == "spin_armed" and gate.open())
     yield gate
     hit = thread.mode == "hit"
@@ -202,7 +202,7 @@ def spin_and_look(w: World, thread: Thread) -> Steps:
     thread.look_every = max(1, w.prices(spin.turn, 0))
     mode, thread.mode = thread.mode, "spin_look"
     thread.gate = gate = Gate(w.env)
-    w.at(w.now + spin.max_ps, CHECK, w.program.rank_of_thread(thread.index), gate.open)
+    w.at(w.now + spin.max_ps, CHECK, thread.rank, gate.open)
     yield gate
     thread.mode = mode
     turns, rest = divmod(w.now - thread.look_from, thread.look_every)

@@ -38,7 +38,7 @@ class Ring:
     """A ring's free-running counters; ``items`` holds what was published and not yet taken."""
 
     def __init__(self, index: int, row: RingRow) -> None:
-        self.index, self.row = index, row
+        self.index, self.row, self.rank = index, row, 0
         self.capacity = row.capacity or UNBOUNDED
         self.items: deque[int] = deque()
         self.published = self.visible = self.taken = self.done = self.freed = 0
@@ -71,7 +71,7 @@ class Channel:
     """One direction of notification."""
 
     def __init__(self, index: int, row: ChannelRow) -> None:
-        self.index, self.row = index, row
+        self.index, self.row, self.rank = index, row, 0
         self.event = 0 if row.armed else MASK
         self.old = 0
         self.armed = row.armed
@@ -111,7 +111,7 @@ class Thread:
     """What changes about a thread. ``mode`` says what it is waiting for."""
 
     def __init__(self, index: int, row: ThreadRow, core: Core) -> None:
-        self.index, self.row, self.core = index, row, core
+        self.index, self.row, self.core, self.rank = index, row, core, 0
         self.mode = "start"
         self.state, self.since = ASLEEP, 0
         self.gate: Gate | None = None
@@ -184,6 +184,12 @@ class World:
         self.threads = [
             Thread(i, row, self.cores[row.core]) for i, row in enumerate(program.threads)
         ]
+        for thread in self.threads:
+            thread.rank = program.rank_of_thread(thread.index)
+        for channel in self.channels:
+            channel.rank = program.rank_of_channel(channel.index)
+        for ring in self.rings:
+            ring.rank = program.rank_of_ring(ring.index)
         for stage in self.stages:
             if stage.row.role != "inline":
                 self.threads[stage.row.thread].stages.append(stage)
@@ -260,7 +266,7 @@ class World:
 
     def check(self, thread: Thread) -> Steps:
         """Wait for this instant's phase 1, where free threads look at their rings."""
-        rank = self.program.rank_of_thread(thread.index)
+        rank = thread.rank
         if self.env.peek() > self.env.now and self.phase in (DUE, CHECK):
             self.phase, self.rank = CHECK, max(rank, self.rank)
             return
@@ -323,7 +329,7 @@ class World:
             thread.stolen_from = self.now
         mode, thread.mode = thread.mode, "op"
         thread.in_exit = self.program.uses[use].exit
-        yield from self.until(end, DUE, self.program.rank_of_thread(thread.index))
+        yield from self.until(end, DUE, thread.rank)
         thread.in_exit = False
         thread.mode = mode
         if thread.stolen_from >= 0:
