@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from virtsim.errors import HostError, InputError, VirtsimError
+from virtsim.progress import Progress
 
 app = typer.Typer(
     help="Simulate virtualized I/O paths: choose, size and tune before you build.",
@@ -58,7 +59,7 @@ def run(
     scenario = load(file)
     if seed is not None:
         scenario = scenario.but({"seed": seed}, {"seed": "--seed"})
-    with _Progress() as progress:
+    with Progress() as progress:
         result = run_scenario(scenario, engine=engine, on_progress=progress, packets=packets)
     _finish(result, out, as_json, all_points)
 
@@ -96,7 +97,7 @@ def compare(
         scenario = scenario.but({"sweep": {"traffic.rate": _rates_around(rate)}})
     if save is not None:
         _write(save, to_yaml(scenario))
-    with _Progress() as progress:
+    with Progress() as progress:
         result = run_scenario(scenario, engine=engine, on_progress=progress)
     if out is not None:
         _finish(result, out, as_json, all_points)
@@ -358,44 +359,6 @@ def _print_json(data: Any) -> None:
 
 def _plain(value: Any) -> Any:
     return float(value) if hasattr(value, "__float__") else str(value)
-
-
-class _Progress:
-    """A progress bar on stderr that appears once a run takes longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._since = 0.0
-
-    def __enter__(self) -> _Progress:
-        import time
-
-        self._since = time.monotonic()
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        import time
-
-        if self._bar is None and time.monotonic() - self._since > 1.0 and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("packets {task.completed:,.0f} of {task.total:,.0f}"),
-                BarColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=total)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 def main() -> None:

@@ -129,6 +129,8 @@ def _play_all(
     on_progress: OnProgress | None,
 ) -> dict[tuple[int, str], Record]:
     total = sum(t.spec.packets for t in tasks)
+    if on_progress:
+        on_progress(0, total)
     workers = min(workers or os.cpu_count() or 1, len(tasks))
     if executor is None and workers <= 1:
         return _in_turn(tasks, total, on_progress)
