@@ -65,6 +65,8 @@ def break_even(polled: str, curve: Curve, other: str, other_curve: Curve) -> Bre
     if not pairs:
         return None
     low, high = pairs[0][0], pairs[-1][0]
+    if high < low * 1.01:
+        return None
     crossing = None
     for (r0, d0), (r1, d1) in pairwise(pairs):
         if d0 > 0 >= d1:

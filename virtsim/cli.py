@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
-import os
+import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from virtsim import __version__
 from virtsim.errors import HostError, InputError, VirtsimError
 from virtsim.progress import Progress
 
 app = typer.Typer(
-    help="Simulate virtualized I/O paths: choose, size and tune before you build.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -40,6 +42,20 @@ Sets = Annotated[
 ]
 
 DEFAULT_PROFILE = "skylake-2018-mitig"
+STOPPED = 130
+"""Exit code after Ctrl-C."""
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    """Simulate virtualized I/O paths: choose, size and tune before you build."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 @app.command()
@@ -56,7 +72,9 @@ def run(
     from virtsim.experiment import run as run_scenario
     from virtsim.scenario import load
 
+    _on_closed_pipe("SIG_IGN")  # between processes it is an error, not our end
     scenario = load(file)
+    _probe(out)
     if seed is not None:
         scenario = scenario.but({"seed": seed}, {"seed": "--seed"})
     with Progress() as progress:
@@ -84,6 +102,7 @@ def compare(
     from virtsim.experiment import run as run_scenario
     from virtsim.scenario import from_compare, to_yaml
 
+    _on_closed_pipe("SIG_IGN")  # between processes it is an error, not our end
     scenario = from_compare(
         tuple(paths),
         rate=rate,
@@ -95,6 +114,8 @@ def compare(
     )
     if around:
         scenario = scenario.but({"sweep": {"traffic.rate": _rates_around(rate)}})
+    if out is not None:
+        _probe(out)
     if save is not None:
         _write(save, to_yaml(scenario))
     with Progress() as progress:
@@ -275,12 +296,13 @@ def _print_table(result: Any, all_points: bool) -> None:
         *("exits", "kicks", "irqs", "syscalls", "switches", "copies", "drops", "regime"),
     )
     shown = [r for r in result.summaries if all_points or r["headline"]]
+    many = any(r["replication"] for r in shown)
     rows = []
     for r in shown:
         p, lat = r["per_packet"], r["latency_ns"]
         rows.append(
             (
-                *(r["label"], r["direction"], ",".join(r["point"].values()) or "-"),
+                *(r["label"], r["direction"], _point(r, many)),
                 *(_rate(format_rate, r[k]) for k in ("offered_pps", "delivered_pps")),
                 *(_us(lat["p50"]), _us(lat["p99"]), p["cpu_ns"], p["core_ns"], p["exits"]),
                 *(p["kicks"], p["interrupts"], p["syscalls"], p["context_switches"]),
@@ -291,6 +313,12 @@ def _print_table(result: Any, all_points: bool) -> None:
     left = len(result.summaries) - len(shown)
     if left:
         typer.echo(f"({left} runs at other points of the sweep: --all, or the report)")
+
+
+def _point(run: Any, many: bool) -> str:
+    """Return where in the sweep a run stands, and which replication it is if there are several."""
+    parts = [*run["point"].values(), *([f"#{run['replication']}"] if many else [])]
+    return ",".join(parts) or "-"
 
 
 def _rate(show: Any, pps: float | None) -> str | None:
@@ -344,6 +372,17 @@ def _pairs(items: list[str] | None) -> dict[str, Any]:
     return pairs
 
 
+def _probe(out: Path) -> None:
+    """Find out before a long run whether its results can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        got, want = f"cannot write results: {error.strerror}", "a directory that can be written"
+        raise HostError(str(out), got, want, "choose another with --out") from error
+
+
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
@@ -363,28 +402,37 @@ def _plain(value: Any) -> Any:
 
 def main() -> None:
     """Run the command line; every error is one message and an exit code."""
+    # A reader that has seen enough ends us silently, as it does other Unix tools.
+    _on_closed_pipe("SIG_DFL")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except VirtsimError as error:
         _fail(str(error), error.exit_code)
     except typer.Exit as leave:
-        sys.exit(leave.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped", 130)
+        code = STOPPED
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT):
             raise
-        _fail(
-            str(HostError(str(error.filename), error.strerror or str(error), "a place to write")), 3
-        )
+        where = str(error.filename or "output")
+        _fail(str(HostError(where, error.strerror or str(error), "a place to write")), 3)
     except Exception as error:
         # Click's own errors (unknown option, missing argument) carry a message and the code 2.
         if not hasattr(error, "format_message"):
             raise
-        _fail(f"virtsim: {error.format_message()}\n  want what 'virtsim --help' lists.", 2)
+        message = error.format_message()
+        if message:
+            _fail(f"virtsim: {message}\n  want what 'virtsim --help' lists.", 2)
+        code = 0  # it has printed its help, for want of arguments
+    if code == STOPPED:
+        _fail("stopped", STOPPED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _on_closed_pipe(what: str) -> None:
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, getattr(signal, what))
 
 
 def _fail(message: str, code: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from virtsim import __version__, ledger
 from virtsim.errors import VirtsimError
 from virtsim.histogram import Histogram, highest_in
 from virtsim.result import Record, Result
-from virtsim.running import Played, play
+from virtsim.running import Played, check_length, play
 from virtsim.scenario import RunSpec, Scenario, load, resolve, resolved_yaml
 from virtsim.scenario.sweeping import values
 from virtsim.summary import latencies_ps, summarize
@@ -76,6 +77,8 @@ def run(
     """
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
+    for packets_asked in _lengths(scenario):
+        check_length(packets_asked)
     specs = resolve(scenario)
     tasks = list(_tasks(scenario, specs, engine, packets))
     done = _play_all(tasks, executor, workers, on_progress)
@@ -136,8 +139,30 @@ def _play_all(
         return _in_turn(tasks, total, on_progress)
     if executor is not None:
         return _side_by_side(tasks, executor, total, on_progress)
-    with ProcessPoolExecutor(workers) as pool:
-        return _side_by_side(tasks, pool, total, on_progress)
+    with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as pool:
+        try:
+            return _side_by_side(tasks, pool, total, on_progress)
+        except BaseException:
+            # An error or Ctrl-C: what is queued is dropped, what runs is ended.
+            running = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.terminate()
+            raise
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the parent process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _lengths(scenario: Scenario) -> list[int]:
+    """Return the numbers of packets that a scenario asks for."""
+    asked = [
+        scenario.fields.traffic.packets,
+        *scenario.fields.model_dump()["sweep"].get("traffic.packets", ()),
+    ]
+    return [n for n in asked if isinstance(n, int)]
 
 
 def _in_turn(

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtsim import costs
 from virtsim.compose import STEP, WIRE, compose
-from virtsim.program import Program, SourceRow
+from virtsim.program import Program
 from virtsim.running import choose_engine
 from virtsim.scenario import RunSpec, Scenario, resolve, resolved_yaml
 from virtsim.text import table
@@ -15,9 +15,7 @@ from virtsim.text import table
 
 def program_of(spec: RunSpec) -> Program:
     """Return the Program that a run plays."""
-    stream = spec.stream()
-    source = SourceRow("source", 0, stream.kind, stream.outstanding, stream.think_ps)
-    return compose(spec.path, spec.direction, spec.host, spec.profile, source)
+    return compose(spec.path, spec.direction, spec.host, spec.profile, spec.source)
 
 
 def explain(scenario: Scenario, engine: str = "auto") -> dict[str, Any]:

@@ -6,7 +6,6 @@ import sys
 import time
 from typing import Any
 
-
 LONG = 15_000
 """Packets that take the reference engine about two seconds."""
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 KEYS = ("path", "label", "direction", "profile", "engine", "seed", "replication", "point")
 """What names a run."""
 
+LEDGER = (
+    *("thread", "core", "stage", "part", "op", "cause", "count", "busy_ps", "delay_ps", "bytes"),
+)
+"""Columns of the ledger, after those that name the run."""
+
 TABLES = ("runs", "ledger", "latency", "packets")
 
 
@@ -85,25 +90,13 @@ class Result:
         """One row per run, thread, stage, op and cause: count, busy_ps, delay_ps, bytes."""
         import pandas as pd
 
-        names = (
-            "thread",
-            "core",
-            "stage",
-            "part",
-            "op",
-            "cause",
-            "count",
-            "busy_ps",
-            "delay_ps",
-            "bytes",
-        )
         keys = ("path", "label", "direction")
         data = [
             (i, *(r.summary[k] for k in keys), *row)
             for i, r in enumerate(self.records)
             for row in r.ledger
         ]
-        return pd.DataFrame(data, columns=["run", *keys, *names])
+        return pd.DataFrame(data, columns=["run", *keys, *LEDGER])
 
     @cached_property
     def latency(self) -> pd.DataFrame:
@@ -188,16 +181,15 @@ class Result:
             (into / name).write_text(text, encoding="utf-8")
 
 
-def load(directory: Path) -> Result:
+def load(directory: Path | str) -> Result:
     """Read a result directory back.
 
     Raises
     ------
     InputError
-        If it is not one, or a file in it cannot be read.
+        If it is not one, or a file in it cannot be read or does not hold what it should.
     """
-    import pandas as pd
-
+    directory = Path(directory)
     where = str(directory)
     if not (directory / "summary.json").is_file():
         raise InputError(
@@ -205,28 +197,46 @@ def load(directory: Path) -> Result:
             "'virtsim run FILE' prints where it wrote one",
         )  # fmt: skip
     try:
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-        resolved = (directory / "resolved.yaml").read_text(encoding="utf-8")
-        ledger = pd.read_parquet(directory / "ledger.parquet")
-        path = directory / "latency.parquet"
-        latency = (
-            pd.read_parquet(path)
-            if path.exists()
-            else pd.DataFrame(columns=["run", "latency_ps", "count"])
-        )
-    except (OSError, ValueError) as error:
+        return _read(directory)
+    except InputError:
+        raise
+    except OSError as error:
+        got = f"{error.filename or 'a file'} cannot be read: {error.strerror or error}"
+        raise InputError(where, got, "the files that 'run' wrote") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        got = f"a damaged result: {type(error).__name__}: {error}"
         raise InputError(
-            where, f"a damaged result: {error}", "the files that 'run' wrote"
+            where, got, "the files that 'run' wrote", "Run the scenario again"
         ) from error
-    ledgers = _by_run(ledger, ledger.columns[4:])
+
+
+def _read(directory: Path) -> Result:
+    import pandas as pd
+
+    summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+    resolved = (directory / "resolved.yaml").read_text(encoding="utf-8")
+    ledger = pd.read_parquet(directory / "ledger.parquet")
+    latency = pd.DataFrame(columns=["run", "latency_ps", "count"])
+    if any(run["latency_ns"]["mean"] is not None for run in summary["runs"]):
+        latency = pd.read_parquet(directory / "latency.parquet")
+    ledgers = _by_run(ledger, LEDGER)
     latencies = _by_run(latency, ["latency_ps", "count"])
     records = tuple(
-        Record(entry, tuple(ledgers.get(i, ())), tuple(latencies.get(i, ())))
+        Record(_checked(entry), tuple(ledgers.get(i, ())), tuple(latencies.get(i, ())))
         for i, entry in enumerate(summary["runs"])
     )
-    birth = summary["provenance"]
-    inputs = tuple(directory / name for name in birth.get("inputs", ()))
-    return Result(summary["name"], resolved, records, birth, tuple(summary["notes"]), inputs)
+    birth = dict(summary["provenance"])
+    inputs = tuple(directory / name for name in birth.get("inputs", {}))
+    notes = tuple(str(note) for note in summary["notes"])
+    return Result(str(summary["name"]), resolved, records, birth, notes, inputs)
+
+
+def _checked(entry: Any) -> dict[str, Any]:
+    """Return a run's entry if it holds what every run holds."""
+    missing = [key for key in (*KEYS, "latency_ns", "per_packet", "threads") if key not in entry]
+    if missing:
+        raise ValueError(f"a run without {', '.join(missing)}")
+    return dict(entry)
 
 
 def _by_run(frame: pd.DataFrame, columns: Iterable[str]) -> dict[int, list[tuple[Any, ...]]]:

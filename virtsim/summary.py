@@ -125,15 +125,25 @@ def _per_packet(played: Played) -> dict[str, float | None]:
     counted = ledger.counters(program, out)
     cpu = [t for t, row in enumerate(program.threads) if row.host_cpu]
     busy = sum(int(out.total[t, BUSY]) for t in cpu)
-    polling = sum(int(out.total[t, POLLING]) for t in cpu)
+    polling = _ns(sum(int(out.window[t, POLLING]) for t in cpu), _arrived_in_window(played))
     names = ledger.COUNTERS[:9]
     figures = {name: ledger.per_packet(counted[name], delivered) for name in names}
     wakes = sum(int(out.wakeups[t]) for t in cpu)
+    cpu_ns = _ns(busy, delivered)
     return figures | {
         "wakeups": ledger.per_packet(wakes, delivered),
-        "cpu_ns": _ns(busy, delivered),
-        "core_ns": _ns(busy + polling, delivered),
+        "cpu_ns": cpu_ns,
+        "core_ns": None if cpu_ns is None else cpu_ns + (polling or 0.0),
     }
+
+
+def _arrived_in_window(played: Played) -> int:
+    """Packets that the window's polling is spread over: those delivered of the measured ones.
+
+    What a core polls before the first and after the last of them is not the packets' cost.
+    """
+    mine = _measured(played) & (played.outcome.delivered_ps >= 0)
+    return max(int(mine.sum()) - 1, 0)
 
 
 def _ns(ps: int, delivered: int) -> float | None:

@@ -105,7 +105,9 @@ class Path:
 
     def __init__(self, name: str, *parts: Part, summary: str = "") -> None:
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "parts", tuple(p for p in parts if p.name != "none"))
+        object.__setattr__(
+            self, "parts", tuple(p for p in parts if getattr(p, "name", "") != "none")
+        )
         object.__setattr__(self, "summary", summary)
         self._check()
 
@@ -113,6 +115,13 @@ class Path:
         return f"<{self.name}: {' | '.join(p.name for p in self.parts)}>"
 
     def _check(self) -> None:
+        given: tuple[object, ...] = self.parts
+        for i, each in enumerate(given):
+            if not isinstance(each, Part):
+                got, want = f"{each!r} is not a part", "a part, such as parts.nic()"
+                raise InputError(f"{self.name}.parts[{i}]", got, want, "Call the function")
+        if not self.parts:
+            raise InputError(f"{self.name}.parts", "a path without parts", "at least a guest")
         names = [p.name for p in self.parts]
         for i, (inner, outer) in enumerate(zip(self.parts, self.parts[1:], strict=False)):
             if "any" not in (inner.outer, outer.inner) and inner.outer != outer.inner:

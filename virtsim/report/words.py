@@ -142,7 +142,7 @@ def _throughput(cells: Sequence[Cell]) -> Iterator[str]:
     all_of_it = all(pps >= ALL * o for (pps, _), o in zip(order, offered, strict=True))
     if same and all_of_it:
         who = order[0][1].label if len(order) == 1 else "Every path"
-        yield f"{who} delivers the {rate(max(offered))} that are offered."
+        yield f"{who} delivers the {rate(max(offered))} that are offered, to within 1{TIE}%."
         return
     most, best = order[0]
     out_of = f" of {rate(max(offered))} offered" if same else ""
@@ -176,11 +176,22 @@ def _difference(cells: Sequence[Cell]) -> Iterator[str]:
     a, b = dear.value("per_packet.cpu_ns"), cheap.value("per_packet.cpu_ns")
     assert a is not None
     assert b is not None
+    yield from _polling_counted(dear, cheap)
     yield (
         f"In CPU time {dear.label} spends {time(a)} on a packet and {cheap.label} {time(b)}. "
         f"The ledger says what the {time(a - b)} between them are made of: "
         f"{'; '.join(_kind_words(dear, cheap, kind) for kind in telling(dear, cheap))}."
     )
+
+
+def _polling_counted(dear: Cell, cheap: Cell) -> Iterator[str]:
+    """Say what polling does to the order of two paths, if it turns it."""
+    a, b = dear.value("per_packet.core_ns"), cheap.value("per_packet.core_ns")
+    if a is not None and b is not None and b > a * ALIKE:
+        yield (
+            f"Polling counted, it is the other way round from CPU time: the cores of "
+            f"{cheap.label} are taken for {time(b)} a packet, those of {dear.label} for {time(a)}."
+        )
 
 
 def extremes(cells: Sequence[Cell]) -> tuple[Cell, Cell] | None:

@@ -125,6 +125,9 @@ def read(path: str | Path) -> Document:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        # A device or a pipe may never end.
+        raise InputError(str(path), "it cannot be read: not a regular file", "a readable file")
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

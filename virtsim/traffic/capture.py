@@ -153,6 +153,9 @@ class _Interface(NamedTuple):
 
 
 def _load(path: Path, where: str) -> bytes:
+    if path.exists() and not path.is_file():
+        # A device or a pipe may never end.
+        raise InputError(where, f"{path} is not a file", "a pcap or pcapng file")
     try:
         data = path.read_bytes()
     except FileNotFoundError:
