@@ -1,6 +1,7 @@
 """Commands as a user calls them: data on stdout, errors as one message and an exit code."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,8 @@ def scenario(tmp_path: Path) -> Path:
 @pytest.fixture
 def call(monkeypatch, capsys):
     """Return a caller of the command line: words in, exit code, stdout and stderr out."""
+    # The test's own process may not end when a pipe of the test runner closes.
+    monkeypatch.setattr(cli, "_on_closed_pipe", lambda what: None)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["virtsim", *map(str, words)])
@@ -137,6 +140,10 @@ def test_engine_that_is_not_there_is_bad_input(call, scenario: Path, tmp_path: P
         (["costs", "--source", "no such source"], "no price stands on"),
         (["report", "nowhere"], "there is no summary.json here"),
         (["explain", "absent.yaml"], "there is no such file"),
+        (["explain", "/dev/zero"], "not a regular file"),
+        (["compare", "vhost-net", "--rate", "1Mpps", "--packets", "1000000000"], "at most 2000000"),
+        (["walk", "vhost-net", "--set", "but.virtqueue.kick=kvm.irqfd"], "not a kick"),
+        (["walk", "vhost-net", "--set", "but.virtqueue.call=kvm.ioeventfd"], "not a call"),
     ],
 )
 def test_bad_input_is_one_message_and_code_2(call, words: list[str], said: str) -> None:
@@ -146,6 +153,33 @@ def test_bad_input_is_one_message_and_code_2(call, words: list[str], said: str) 
     assert said in err
     assert "want" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("damage", ["[1]", "{}", '{"runs": [{}]}', "nonsense"])
+def test_damaged_result_is_bad_input(call, scenario: Path, tmp_path: Path, damage: str) -> None:
+    """`report` on a directory whose files do not hold what they should says so, with code 2."""
+    _, out, _ = call("run", scenario, "--json", "--out", tmp_path)
+    where = Path(json.loads(out)["results"])
+    (where / "summary.json").write_text(damage, encoding="utf-8")
+    code, out, err = call("report", where)
+    assert (code, out) == (2, "")
+    assert "a damaged result" in err
+
+
+def test_interrupt_ends_a_run_with_130(scenario: Path, tmp_path: Path) -> None:
+    """Ctrl-C stops a run and its processes: one word on stderr, code 130."""
+    long = scenario.read_text(encoding="utf-8").replace("packets: 200", "packets: 200000")
+    scenario.write_text(long, encoding="utf-8")
+    command = [sys.executable, "-c", "from virtsim.cli import main; main()", "run", str(scenario)]
+    running = subprocess.Popen(
+        [*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(timeout=4)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "stopped\n")
 
 
 def test_a_place_that_cannot_be_written_is_code_3(call, scenario: Path, tmp_path: Path) -> None:

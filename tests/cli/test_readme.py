@@ -21,6 +21,7 @@ def test_own_path_of_the_readme_plays() -> None:
 
     names: dict[str, object] = {}
     exec(SNIPPETS[0], names)
+    exec(SNIPPETS[1], names)
     for path in (names["mine"], names["variant"]):
         for direction in ("tx", "rx"):
             program = compose(path, direction, Host(), profile("modern-2022"))  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def test_paths_of_parts(tmp_path: Path) -> None:
     assert run.label == "mine"
     assert [p.name for p in run.path.parts] == ["guest", "virtqueue", "vhost", "tap", "nic"]
     assert option(run, "vhost.batch") == 16
-    assert option(run, "virtqueue.kick") == Notify("ioeventfd", send=("kick.vcpu",))
+    assert option(run, "virtqueue.kick") == Notify("ioeventfd", "driver", send=("kick.vcpu",))
 
 
 def test_a_thread_that_a_path_lacks_is_not_placed(tmp_path: Path) -> None:

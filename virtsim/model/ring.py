@@ -16,6 +16,7 @@ MODES = {"event_idx": "event", "flags": "flags", "always": "always", "never": "n
 class Notify:
     """How one notification gets across: what its sender pays, what its receiver sees.
 
+    ``by`` says who can send it: a driver kicks, a device calls.
     ``send`` is paid by the sender; ``running`` passes before a running receiver sees it and
     ``intrude`` is busy time of a running receiver; ``entry`` is paid by the receiver at each one.
     After a ``direct`` one the receiver serves its ring in the same iteration: what its handler
@@ -23,6 +24,7 @@ class Notify:
     """
 
     name: str
+    by: Literal["driver", "device", "anyone"] = "anyone"
     send: Ops = ()
     running: Ops = ()
     intrude: Ops = ()
@@ -67,6 +69,7 @@ class Virtqueue:
     call: Notify = NEVER
 
     def __post_init__(self) -> None:
+        self._check_lines()
         where = "virtqueue.size"
         if not isinstance(self.size, int) or isinstance(self.size, bool):
             raise InputError(where, f"{self.size!r} is not a number of descriptors", "an integer")
@@ -84,6 +87,12 @@ class Virtqueue:
                 f"{self.suppress!r} suppresses nothing",
                 f"one of {list(MODES)}",
             )
+
+    def _check_lines(self) -> None:
+        for name, line, sender in (("kick", self.kick, "driver"), ("call", self.call, "device")):
+            if line.by not in (sender, "anyone"):
+                got, want = f"'{line.name}' is not a {name}", f"a notification by the {sender}"
+                raise InputError(f"virtqueue.{name}", got, want)
 
     def mode(self, line: Notify) -> str:
         """Return the suppression mode of one notification."""

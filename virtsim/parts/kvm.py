@@ -17,7 +17,7 @@ def ioeventfd(*, by: Literal["mmio", "port"] = "mmio") -> Notify:
     A modern device is kicked by an MMIO store, a legacy one by a port write; their prices differ by
     the ratio ``exit.fast_mmio``.
     """
-    return Notify("ioeventfd", send=("kick.vcpu:mmio" if by == "mmio" else "kick.vcpu",))
+    return Notify("ioeventfd", "driver", send=("kick.vcpu:mmio" if by == "mmio" else "kick.vcpu",))
 
 
 def exit_to_qemu() -> Notify:
@@ -26,7 +26,7 @@ def exit_to_qemu() -> Notify:
     QEMU's handler only schedules a bottom half: it writes to the main loop's own eventfd. That
     loop reads it and runs the bottom half in the same iteration.
     """
-    return Notify("exit_to_qemu", send=("kick.user", "sys.eventfd_write"), direct=True)
+    return Notify("exit_to_qemu", "driver", send=("kick.user", "sys.eventfd_write"), direct=True)
 
 
 def irqfd(*, apicv: bool = True, by: Literal["kernel", "process"] = "kernel") -> Notify:
@@ -43,8 +43,12 @@ def signal_msi(*, apicv: bool = True) -> Notify:
 def _call(name: str, send: tuple[str, ...], apicv: bool) -> Notify:
     """With APICv a running vCPU is not left; without, delivery and EOI are an exit each."""
     if apicv:
-        return Notify(name, send, running=("irq.deliver_apicv",), entry=("irq.eoi_apicv",))
-    return Notify(name, send, intrude=("irq.deliver_noapicv",), entry=("irq.eoi_noapicv",))
+        return Notify(
+            name, "device", send, running=("irq.deliver_apicv",), entry=("irq.eoi_apicv",)
+        )
+    return Notify(
+        name, "device", send, intrude=("irq.deliver_noapicv",), entry=("irq.eoi_noapicv",)
+    )
 
 
 def with_apicv(call: Notify, apicv: bool) -> Notify:
