@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from virtsim import __version__
 from virtsim.errors import HostError, InputError, VirtsimError
+from virtsim.printing import break_even, print_json, print_table
 from virtsim.progress import Progress
 
 app = typer.Typer(
@@ -123,10 +125,10 @@ def compare(
     if out is not None:
         _finish(result, out, as_json, all_points)
     elif as_json:
-        _print_json(result.as_json() | {"break_even": _sentences(result)})
+        print_json(result.as_json() | {"break_even": break_even(result)})
     else:
-        _print_table(result, all_points)
-        for sentence in _sentences(result):
+        print_table(result, all_points)
+        for sentence in break_even(result):
             typer.echo(sentence)
 
 
@@ -139,7 +141,7 @@ def explain(file: File, engine: Engine = "auto", as_json: Json = False) -> None:
 
     data = explain_scenario(load(file), engine)
     if as_json:
-        _print_json(data)
+        print_json(data)
     else:
         for line in as_text(data):
             typer.echo(line)
@@ -162,7 +164,7 @@ def report(
     _write(page, render(result))
     drawn = [] if figures is None else [str(f) for f in result.plot.save(figures)]
     if as_json:
-        _print_json({"report": str(page), "figures": drawn})
+        print_json({"report": str(page), "figures": drawn})
     else:
         typer.echo("\n".join([f"report: {page}", *(f"figure: {name}" for name in drawn)]))
 
@@ -176,18 +178,19 @@ def paths(as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = []
     for name, make in all_paths().items():
         path = make()
-        parts = {part.name: sorted(part.options) for part in path.parts}
+        parts = {part.name: _defaults(part.options) for part in path.parts}
         rows.append(
             {"path": name, "summary": path.summary, "parts": parts, "directions": ["tx", "rx"],
              "engines": list(ENGINES)}
         )  # fmt: skip
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         typer.echo(f"{row['path']}: {row['summary']}  [engines: {', '.join(row['engines'])}]")
         for name, options in row["parts"].items():
-            typer.echo(f"    {name}" + (f"  ({', '.join(options)})" if options else ""))
+            shown = ", ".join(f"{option}={value}" for option, value in options.items())
+            typer.echo(f"    {name}" + (f"  ({shown})" if shown else ""))
 
 
 @app.command()
@@ -213,7 +216,7 @@ def costs(
                 "--source", f"no price stands on '{source}'", "part of a source's name or id"
             )
     if as_json:
-        _print_json({"profile": prices.name, "machine": prices.machine, "prices": rows})
+        print_json({"profile": prices.name, "machine": prices.machine, "prices": rows})
         return
     typer.echo(f"{prices.name}: {prices.machine}")
     typer.echo(price_table(rows))
@@ -241,7 +244,7 @@ def walk(
     spec = resolve(one)[0]
     followed = walk_path(spec.path, direction, spec.profile, spec.host, size_b(size, "--size"))
     if as_json:
-        _print_json(followed.as_dict())
+        print_json(followed.as_dict())
     else:
         typer.echo(followed.text())
 
@@ -256,7 +259,7 @@ def bench(
 
     timings = list(measure(packets))
     if as_json:
-        _print_json(as_rows(timings))
+        print_json(as_rows(timings))
     else:
         typer.echo(as_text(timings))
 
@@ -266,7 +269,7 @@ def schema() -> None:
     """Print the JSON Schema of scenario files."""
     from virtsim.scenario import json_schema
 
-    _print_json(json_schema())
+    print_json(json_schema())
 
 
 # -- helpers ---------------------------------------------------------------------------------
@@ -278,61 +281,13 @@ def _finish(result: Any, out: Path, as_json: bool, all_points: bool) -> None:
 
     where = result.save(out, {"report.html": render(result)})
     if as_json:
-        _print_json(result.as_json() | {"results": str(where), "break_even": _sentences(result)})
+        print_json(result.as_json() | {"results": str(where), "break_even": break_even(result)})
         return
-    _print_table(result, all_points)
-    for sentence in _sentences(result):
+    print_table(result, all_points)
+    for sentence in break_even(result):
         typer.echo(sentence)
     typer.echo(f"report:  {where / 'report.html'}")
     typer.echo(f"results: {where}")
-
-
-def _print_table(result: Any, all_points: bool) -> None:
-    from virtsim.text import table
-    from virtsim.units import format_rate
-
-    head = (
-        *("path", "dir", "point", "offered", "delivered", "p50 us", "p99 us", "cpu ns", "core ns"),
-        *("exits", "kicks", "irqs", "syscalls", "switches", "copies", "drops", "regime"),
-    )
-    shown = [r for r in result.summaries if all_points or r["headline"]]
-    many = any(r["replication"] for r in shown)
-    rows = []
-    for r in shown:
-        p, lat = r["per_packet"], r["latency_ns"]
-        rows.append(
-            (
-                *(r["label"], r["direction"], _point(r, many)),
-                *(_rate(format_rate, r[k]) for k in ("offered_pps", "delivered_pps")),
-                *(_us(lat["p50"]), _us(lat["p99"]), p["cpu_ns"], p["core_ns"], p["exits"]),
-                *(p["kicks"], p["interrupts"], p["syscalls"], p["context_switches"]),
-                *(p["copies"], sum(r["drops"].values()), r["regime"]),
-            )
-        )
-    typer.echo(table(head, rows))
-    left = len(result.summaries) - len(shown)
-    if left:
-        typer.echo(f"({left} runs at other points of the sweep: --all, or the report)")
-
-
-def _point(run: Any, many: bool) -> str:
-    """Return where in the sweep a run stands, and which replication it is if there are several."""
-    parts = [*run["point"].values(), *([f"#{run['replication']}"] if many else [])]
-    return ",".join(parts) or "-"
-
-
-def _rate(show: Any, pps: float | None) -> str | None:
-    return None if pps is None else str(show(pps))
-
-
-def _us(ns: float | None) -> float | None:
-    return None if ns is None else ns / 1000
-
-
-def _sentences(result: Any) -> list[str]:
-    from virtsim.breakeven import sentences
-
-    return sentences(result.summaries)
 
 
 def _rates_around(rate: str) -> list[str]:
@@ -372,6 +327,11 @@ def _pairs(items: list[str] | None) -> dict[str, Any]:
     return pairs
 
 
+def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part's options with their values, notifications by their names."""
+    return {name: getattr(value, "name", value) for name, value in sorted(options.items())}
+
+
 def _probe(out: Path) -> None:
     """Find out before a long run whether its results can be written."""
     try:
@@ -390,14 +350,6 @@ def _write(path: Path, text: str) -> None:
         raise HostError(
             str(path), f"cannot be written: {error.strerror}", "a writable file"
         ) from error
-
-
-def _print_json(data: Any) -> None:
-    typer.echo(json.dumps(data, indent=1, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if hasattr(value, "__float__") else str(value)
 
 
 def main() -> None:

@@ -85,9 +85,25 @@ def run(
     records = tuple(_record(i, done) for i in range(len(specs)))
     inputs = _inputs(scenario)
     text = resolved_yaml(scenario, inputs[0].parent if inputs else None)
-    notes = tuple(dict.fromkeys(note for spec in specs for note in spec.notes))
+    notes = tuple(dict.fromkeys([*(n for spec in specs for n in spec.notes), *_lint(records)]))
     birth = _provenance(text, inputs, specs, records)
     return Result(scenario.name, text, records, birth, notes, inputs)
+
+
+STEADY = 20_000
+"""Measured packets from which on queues that fill or drain at the ends of a run do not matter."""
+
+
+def _lint(records: Sequence[Record]) -> Iterator[str]:
+    """Yield what a reader should know about how far the headline's figures can be trusted."""
+    for r in (record.summary for record in records if record.summary["headline"]):
+        offered, delivered = r["offered_pps"], r["delivered_pps"]
+        late = bool(offered and delivered and delivered < 0.97 * offered)
+        if (late or r["drops"]) and r["measured"] < STEADY:
+            yield (
+                f"{r['label']} ({r['direction']}) is overloaded: with {r['measured']} measured "
+                f"packets its figures are those of queues that fill; play {STEADY} or more."
+            )
 
 
 def _inputs(scenario: Scenario) -> tuple[Path, ...]:

@@ -102,7 +102,7 @@ _BITRATE = _Kind(
     8,
     10**13,
     "10 Tbps",
-    ("bps", "kbps", "Mbps", "Gbps", "Gbit/s", "Gb/s"),
+    ("Gbps", "Mbps", "kbps", "bps", "Gbit/s", "Gb/s"),
     "25Gbps",
     may_be_zero=False,
 )

@@ -110,7 +110,7 @@ def test_the_rest() -> None:
     [
         (units.time_ps, "ns"),
         (units.size_b, "B"),
-        (units.bitrate_bps, "bps"),
+        (units.bitrate_bps, "Gbps"),
         (units.packet_rate, "pps"),
         (units.ps_per_byte, "ns/B"),
         (units.speed_factor, "x"),
