@@ -9,7 +9,7 @@ import platform
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -242,7 +242,7 @@ def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
         )
     return Record(
         _named(task, played) | summarize(played),
-        tuple(_row(row) for row in ledger.rows(played.program, played.outcome)),
+        tuple(astuple(row) for row in ledger.rows(played.program, played.outcome)),
         _latency(played),
         _packets(played) if task.keep_packets else (),
     )
@@ -263,13 +263,6 @@ def _named(task: Task, played: Played) -> dict[str, Any]:
         "polled": any(t.wait == "poll" for t in played.program.threads),
         "program": played.program.digest[:12],
     }
-
-
-def _row(row: ledger.Row) -> tuple[Any, ...]:
-    return (
-        *(row.thread, row.core, row.stage, row.part, row.op, row.cause),
-        *(row.count, row.busy_ps, row.delay_ps, row.bytes),
-    )
 
 
 def _latency(played: Played) -> tuple[tuple[int, int], ...]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 HALF_BITS = 10
-HALF = 1 << HALF_BITS
 
 
 def bucket_of(values: Ints) -> Ints:

@@ -7,12 +7,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtsim.errors import HostError, InputError
+from virtsim.ledger import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 KEYS = ("path", "label", "direction", "profile", "engine", "seed", "replication", "point")
 """What names a run."""
 
-LEDGER = (
-    *("thread", "core", "stage", "part", "op", "cause", "count", "busy_ps", "delay_ps", "bytes"),
-)
+LEDGER = tuple(column.name for column in fields(Row))
 """Columns of the ledger, after those that name the run."""
 
 TABLES = ("runs", "ledger", "latency", "packets")

@@ -11,7 +11,6 @@ from virtsim import ledger
 from virtsim.histogram import Histogram
 from virtsim.model.ops import ops
 from virtsim.outcome import STATES
-from virtsim.program import Program
 from virtsim.running import Played
 
 PS_PER_S = 10**12
@@ -217,8 +216,3 @@ def _saturated(played: Played, thread: int) -> str:
 def _copies(op: str) -> bool:
     known = ops().get(op)
     return known is not None and "copied_bytes" in known.counts
-
-
-def program_facts(program: Program) -> dict[str, Any]:
-    """Return what names a Program in a result: digest and sizes."""
-    return {"digest": program.digest, "stages": len(program.stages), "uses": len(program.uses)}

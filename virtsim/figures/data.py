@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from virtsim.figures.kinds import POLLING, Kind, kind_of
-from virtsim.ledger import POLL
+from virtsim.ledger import POLL, Row
 from virtsim.result import Record, Result
 
 K = TypeVar("K")
@@ -26,22 +26,6 @@ LOADS = ("rate", "speed")
 
 T_95 = (4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """Student's t for a 95 % interval with 2 to 10 degrees of freedom; 2.0 serves above."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a run's ledger."""
-
-    thread: str
-    core: str
-    stage: str
-    part: str
-    op: str
-    cause: str
-    count: int
-    busy_ps: int
-    delay_ps: int
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -124,7 +108,7 @@ class Cell:
         """Share of the offered packets that was dropped."""
         return sum(self.drops.values()) / self.packets if self.packets else 0.0
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Row]:
         """Yield the ledger lines that a host CPU pays, of all replications."""
         for record in self.records:
             host = {
@@ -132,7 +116,7 @@ class Cell:
             }
             for row in record.ledger:
                 if row[0] in host:
-                    yield Entry(*row)
+                    yield Row(*row)
 
     @cached_property
     def spent(self) -> dict[tuple[str, Kind], float]:
@@ -151,7 +135,7 @@ class Cell:
         rows = self._per_packet(lambda e: None if e.cause == POLL else e.op)
         return {op: ns for op, ns in rows.items() if op is not None}
 
-    def _per_packet(self, key: Callable[[Entry], K]) -> dict[K, float]:
+    def _per_packet(self, key: Callable[[Row], K]) -> dict[K, float]:
         if not self.delivered:
             return {}
         total: Counter[K] = Counter()
@@ -231,16 +215,6 @@ def curve(cells: Sequence[Cell], name: str) -> list[tuple[float, float]]:
     """Return points (offered packets per second, figure), leaving out what is not known."""
     points = [(cell.value("offered_pps"), cell.value(name)) for cell in cells]
     return [(x, y) for x, y in points if x and y is not None]
-
-
-def common_curves(
-    one: Sequence[Cell], other: Sequence[Cell], name: str
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Return two curves at the points of the sweep where both have the figure."""
-    theirs = {str(cell.first["point"]): cell for cell in other}
-    pairs = [(c, theirs[str(c.first["point"])]) for c in one if str(c.first["point"]) in theirs]
-    known = [(a, b) for a, b in pairs if a.value(name) is not None and b.value(name) is not None]
-    return curve([a for a, _ in known], name), curve([b for _, b in known], name)
 
 
 def _of(result: Result, label: str, direction: str) -> list[Record]:

@@ -45,9 +45,7 @@ def linux(
     """
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
     send = _sender("guest.send", thread, ("guest.sock_send",), kernel, napi_tx)
-    return Part(
-        "guest", "app", "virtqueue", tx=(Ring("guest.queue", 0), send), rx=_receive(thread, socket)
-    )
+    return _guest(send, thread, socket)
 
 
 @part
@@ -67,9 +65,13 @@ def pktgen(
     """
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
     send = _sender("guest.pktgen", thread, ("guest.pktgen",), kernel, napi_tx, burst=burst)
-    return Part(
-        "guest", "app", "virtqueue", tx=(Ring("guest.queue", 0), send), rx=_receive(thread, socket)
-    )
+    return _guest(send, thread, socket)
+
+
+def _guest(send: Stage, thread: Thread, socket: int) -> Part:
+    """Return a guest that sends from an unbounded queue and receives into a socket."""
+    queue = Ring("guest.queue", 0)
+    return Part("guest", "app", "virtqueue", tx=(queue, send), rx=_receive(thread, socket))
 
 
 def _sender(

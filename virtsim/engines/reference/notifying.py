@@ -253,7 +253,6 @@ def _land(w: World, channel: Channel, *, intrude: bool) -> None:
     """Make the stage of a delivery that has arrived pending."""
     channel.in_flight = False
     stage = w.stages[channel.row.target]
-    stage.pending = True
     stage.landed.append((channel, intrude))
     thread = w.threads[stage.row.thread]
     w.note("deliver_notification", thread, stage.index, ring=w.rings[channel.row.ring])

@@ -75,7 +75,6 @@ def _host_softirq_limit(w: World, thread: Thread) -> None:
 def entry(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve a delivery: pay what it costs, then let the stage have its turn."""
     stage.entry_queued = False
-    stage.pending = False
     landed, stage.landed = stage.landed, []
     for channel, intruded in landed:
         if intruded:

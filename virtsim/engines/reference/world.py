@@ -86,7 +86,6 @@ class Stage:
 
     def __init__(self, index: int, row: StageRow) -> None:
         self.index, self.row = index, row
-        self.pending = False
         self.landed: list[tuple[Channel, bool]] = []
         self.entry_queued = self.turn_queued = False
         self.stopped = self.rearmed = False
