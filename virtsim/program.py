@@ -17,7 +17,7 @@ NONE = -1
 """A reference to no row."""
 
 Uses = tuple[int, ...]
-Mode = Literal["never", "always", "once", "flags", "event"]
+Mode = Literal["never", "always", "once", "flags", "event", "latch", "call"]
 Full = Literal["drop", "block", "stop", "wait", "hold", "retry"]
 Level = Literal["hardirq", "softirq", "process"]
 LEVELS: tuple[Level, ...] = ("hardirq", "softirq", "process")
@@ -66,6 +66,25 @@ class SpinRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceRow:
+    """How long a poller sleeps between two iterations.
+
+    After an iteration that served fewer than ``few`` packets on every ring the sleep grows by
+    ``step_ps`` up to ``max_ps`` and is slept; after another it is divided by ``relax`` (0: back to
+    nothing) and is not. With ``period_ps`` iterations start that far apart instead. ``uses`` are
+    paid to fall asleep, ``late`` passes after the sleep.
+    """
+
+    step_ps: int = 0
+    max_ps: int = 0
+    few: int = 1
+    relax: int = 2
+    period_ps: int = 0
+    uses: Uses = ()
+    late: Uses = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadRow:
     """A thread: its core, its way of waiting, and what sleeping and waking cost.
 
@@ -90,6 +109,7 @@ class ThreadRow:
     block: Uses = ()
     resume: Uses = ()
     hit: Uses = ()
+    pace: PaceRow | None = None
     softirq_packets: int = 300
     softirq_ps: int = 8_000_000_000
 
@@ -100,7 +120,8 @@ class ChannelRow:
 
     ``entry`` is paid by the target at each delivery, before its stage's own entry uses. ``running``
     passes before a running target sees it, ``intrude`` is busy time of a running target; neither
-    applies to a target that sleeps or is inside one of its own exits.
+    applies to a target that sleeps or is inside one of its own exits. A delivery goes through the
+    relay stage ``via`` always, when its target is asleep, or when it was put off (late).
     """
 
     name: str
@@ -116,6 +137,8 @@ class ChannelRow:
     hold_ps: int = 0
     hold_n: int = 1
     armed: bool = True
+    via: int = NONE
+    via_when: Literal["always", "asleep", "late"] = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +165,7 @@ class ArmRow:
     """
 
     channel: int
-    when: Literal["entry", "take", "publish", "stop", "empty"]
+    when: Literal["entry", "take", "publish", "stop", "empty", "clean"]
     value: Literal["next", "share", "off", "still"]
     k: int = 1
     num: int = 3
@@ -156,7 +179,9 @@ class StageRow:
     """A handler. See :mod:`virtsim.semantics` for the order in which its fields act.
 
     With ``servers`` (a device's) so many packets are in service side by side, each for its item
-    uses, which are delays; 0 is the thread itself, one packet at a time.
+    uses, which are delays; 0 is the thread itself, one packet at a time. A ``called`` stage runs on
+    its caller's thread when the channel of its ring says so; a ``relay`` passes deliveries on.
+    ``cleans`` names the reclaiming stage whose work each turn of this one does first.
     """
 
     name: str
@@ -164,7 +189,7 @@ class StageRow:
     level: int
     side: str
     ring: int
-    role: Literal["take", "reclaim", "inline"] = "take"
+    role: Literal["take", "reclaim", "inline", "called", "relay"] = "take"
     entry: Uses = ()
     turn: Uses = ()
     batch_uses: Uses = ()
@@ -187,7 +212,7 @@ class StageRow:
     retries: int = 0
     on_empty: Literal["rearm", "serve_armed", "leave"] = "rearm"
     arms: tuple[ArmRow, ...] = ()
-    recheck: Literal["continue", "requeue"] = "continue"
+    recheck: Literal["continue", "requeue", "none"] = "continue"
     flush: Literal["before_rearm", "after_rearm"] = "before_rearm"
     defer: bool = False
     timer_ps: int = 0
@@ -196,6 +221,7 @@ class StageRow:
     reclaims: bool = False
     restarts: int = NONE
     restart: Uses = ()
+    cleans: int = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +282,41 @@ class Program:
             batched = row.gather == "burst" or row.publish == "batch"
             if row.full in ("hold", "stop") and batched:
                 yield f"{row.name}: '{row.full}' cannot stop inside a batch"
-            if row.full in ("stop", "wait", "hold") and self.threads[row.thread].wait == "poll":
+            polls = self.threads[row.thread].wait == "poll"
+            if row.full in ("stop", "hold") and polls:
                 yield f"{row.name}: '{row.full}' waits for a notification, its thread polls"
+            if row.full == "wait" and polls and row.gather != "burst":
+                yield f"{row.name}: a poller sizes a burst by the room ahead, it does not fill one"
+            if row.role == "relay" and polls:
+                yield f"{row.name}: a relay is told of deliveries, its thread polls"
             if row.servers and (
                 any(self.uses[u].busy for u in row.item) or self.threads[row.thread].host_cpu
             ):
                 yield f"{row.name}: servers side by side are a device's, their uses are delays"
         retrying = [row.out for row in self.stages if row.full == "retry"]
-        for ring in set(retrying):
+        polled = [
+            row.out
+            for row in self.stages
+            if row.full == "wait" and self.threads[row.thread].wait == "poll"
+        ]
+        for ring in {*retrying, *polled}:
             if sum(row.out == ring for row in self.stages) > 1:
                 yield f"{self.rings[ring].name}: a ring that is retried has one producer"
+        yield from self._call_problems()
+
+    def _call_problems(self) -> Iterator[str]:
+        for channel in self.channels:
+            target, ring = self.stages[channel.target], self.rings[channel.ring]
+            callers = {row.thread for row in self.stages if row.out == channel.ring}
+            called = target.role == "called"
+            if called != (channel.mode == "call"):
+                yield f"{channel.name}: a called stage is called, and nothing else is"
+            if called and callers != {target.thread}:
+                yield f"{target.name}: a called stage runs on the one thread that calls it"
+            if called and (ring.visible or channel.hold_n > 1 or channel.gap_ps):
+                yield f"{channel.name}: a call is at once"
+            if channel.via != NONE and self.stages[channel.via].role != "relay":
+                yield f"{channel.name}: '{self.stages[channel.via].name}' relays nothing"
 
     def _thread_problems(self) -> Iterator[str]:
         for row in self.threads:

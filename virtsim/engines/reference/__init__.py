@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from virtsim.engines.reference.cores import acquire, give_way, must_yield, pay
 from virtsim.engines.reference.notifying import announce, publish
 from virtsim.engines.reference.polling import park, settle
-from virtsim.engines.reference.serving import run_one, turn
-from virtsim.engines.reference.waiting import nothing_ready, rest
+from virtsim.engines.reference.serving import call, run_one, turn
+from virtsim.engines.reference.waiting import nap, nothing_ready, rest
 from virtsim.engines.reference.world import ASLEEP, Gate, Stage, Steps, Thread, World, as_ints
 from virtsim.errors import EngineRefusal
 from virtsim.outcome import Job, Outcome
@@ -42,7 +42,7 @@ def run(program: Program, job: Job) -> Outcome:
         while thread.top < thread.level:
             yield from run_one(w, thread)
 
-    w.rise = rise
+    w.rise, w.call = rise, call
     for thread in w.threads:
         w.env.process(_life(w, thread))
     w.play_out()
@@ -94,14 +94,14 @@ def _poll(w: World, thread: Thread) -> Steps:
         if must_yield(w, thread):
             yield from give_way(w, thread)
             continue
-        if not any(_waiting(w, s) for s in thread.stages):
+        if thread.row.pace is None and not w.sees_work(thread):
             yield from park(w, thread)
             continue
         stage = cycle[thread.position]
         thread.position = (thread.position + 1) % len(cycle)
         if stage is None:
-            yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
-        elif _waiting(w, stage):
+            yield from _loop(w, thread)
+        elif w.can_work(stage):
             thread.turns += 1
             yield from turn(w, thread, stage)
             thread.turns -= 1
@@ -109,8 +109,12 @@ def _poll(w: World, thread: Thread) -> Steps:
             yield from pay(w, thread, stage.index, stage.row.poll, 0, polling=True)
 
 
-def _waiting(w: World, stage: Stage) -> bool:
-    return w.rings[stage.row.ring].waiting > 0
+def _loop(w: World, thread: Thread) -> Steps:
+    """Open an iteration; a paced poller may sleep before it."""
+    if thread.row.pace is not None:
+        yield from nap(w, thread, thread.row.pace)
+        thread.iteration_ps, thread.most = w.now, 0
+    yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
 
 
 # -- sources ---------------------------------------------------------------------------------

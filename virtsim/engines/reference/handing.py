@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from virtsim.engines.reference.cores import give_way, must_yield, over_at_quantum, pay
-from virtsim.engines.reference.notifying import arms, counter, give_back, notify, publish
+from virtsim.engines.reference.notifying import (
+    arms,
+    counter,
+    give_back,
+    notify,
+    publish,
+    take_back,
+)
 from virtsim.engines.reference.world import BUSY, POLLING, Gate, Ring, Stage, Steps, Thread, World
 from virtsim.program import NONE
 from virtsim.semantics import MASK
@@ -31,6 +38,7 @@ def _done(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
 
 def run_inline(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
     """Run a stage on the caller's thread, on the caller's batch."""
+    take_back(w, thread, stage)
     if stage.row.full == "retry":
         yield from _retry(w, thread, stage, packets)
     else:
@@ -59,6 +67,7 @@ def _retry(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
     """Offer a burst again while the last try placed something; drop what is left."""
     ring, left = w.rings[stage.row.out], packets
     for _ in range(stage.row.retries + 1):
+        take_back(w, thread, stage)
         yield from pay(w, thread, stage.index, stage.row.batch_uses, left[0])
         fits = left[: max(0, ring.free)]
         for packet in fits:

@@ -40,13 +40,22 @@ def decide(w: World, channel: Channel) -> bool:
         channel.triggered = channel.triggered or send
     elif mode == "once":
         send, channel.armed = channel.armed, False
+    elif mode == "latch":
+        send = channel.armed and not channel.raised
+        channel.latched = channel.latched or not channel.armed
+        channel.raised = channel.raised or send
+    elif mode == "call":
+        send = w.rings[channel.row.ring].waiting > 0
     w.note("decide", ring=w.rings[channel.row.ring], forward=int(channel.row.forward),
            event=channel.event, new=new, old=old, send=int(send))  # fmt: skip
     return send
 
 
-def arm(w: World, row: ArmRow, thread: Thread) -> None:
-    """Change a channel; the stage's ``passed`` stage becomes ready if its event lies behind."""
+def arm(w: World, row: ArmRow, thread: Thread) -> bool:
+    """Change a channel; the stage's ``passed`` stage becomes ready if its event lies behind.
+
+    Tell whether a latch held something back that is sent now.
+    """
     channel = w.channels[row.channel]
     ring = w.rings[channel.row.ring]
     now_at = counter(w, channel)
@@ -66,6 +75,9 @@ def arm(w: World, row: ArmRow, thread: Thread) -> None:
            off=int(not channel.armed))  # fmt: skip
     if row.passed != NONE and channel.armed and passed(channel.event, position, now_at):
         enqueue(w, w.stages[row.passed])
+    due = channel.latched and channel.armed
+    channel.latched, channel.raised = False, due
+    return due
 
 
 def arms(
@@ -82,7 +94,8 @@ def arms(
         mine = forward is None or channel.row.forward == forward
         if row.when == when and mine and not silent:
             yield from pay(w, thread, stage.index, row.uses, packet)
-            arm(w, row, thread)
+            if arm(w, row, thread):
+                yield from _send(w, thread, stage, channel, packet)
 
 
 # -- publication -----------------------------------------------------------------------------
@@ -116,7 +129,8 @@ def _show(w: World, ring: Ring) -> None:
         return
     thread = w.threads[stage.row.thread]
     if thread.mode == "parked":
-        found(w, thread, stage)
+        if w.can_work(stage):
+            found(w, thread, stage)
     elif thread.mode == "spin_look":
         look(w, thread)
 
@@ -137,17 +151,44 @@ def give_back(w: World, ring: Ring, n: int) -> None:
     w.note("done", ring=ring, done=ring.done)
     if ring.row.frees == "done":
         freed(w, ring)
+    elif ring.row.frees == "reclaim":
+        _look_for_room(w, ring)
 
 
 def freed(w: World, ring: Ring) -> None:
     """Let producers that are blocked on a ring go on in phase 2."""
     if ring.blocked:
         w.at(w.now, UNBLOCK, ring.index, lambda: _unblock(ring))
+    _look_for_room(w, ring)
+
+
+def _look_for_room(w: World, ring: Ring) -> None:
+    """Let parked pollers that wait for room on a ring look when they come by."""
+    for stage in ring.lookers:
+        thread = w.threads[stage.row.thread]
+        if thread.mode == "parked" and w.can_work(stage):
+            found(w, thread, stage)
 
 
 def _unblock(ring: Ring) -> None:
     while ring.blocked and ring.free > 0:
         ring.blocked.pop(0)()
+
+
+def reclaim(w: World, ring: Ring, thread: Thread, stage: Stage) -> int:
+    """Take back the used slots of a ring and return how many they were."""
+    n = ring.done - ring.freed
+    if n:
+        ring.freed = ring.done
+        w.note("reclaim", thread, stage.index, ring=ring, freed=ring.freed)
+        freed(w, ring)
+    return n
+
+
+def take_back(w: World, thread: Thread, stage: Stage) -> None:
+    """Let a producer that reclaims by itself take back the used slots of the ring ahead."""
+    if stage.row.reclaims:
+        reclaim(w, w.rings[stage.row.out], thread, stage)
 
 
 # -- delivery --------------------------------------------------------------------------------
@@ -166,7 +207,17 @@ def notify(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int
     later = channel.row.forward and w.rings[channel.row.ring].row.visible
     if later or not decide(w, channel):
         return
-    yield from pay(w, thread, stage.index, channel.row.send, packet)
+    if channel.row.mode == "call":
+        yield from pay(w, thread, stage.index, channel.row.send, packet)
+        yield from w.call(w, thread, w.stages[channel.row.target])
+        return
+    yield from _send(w, thread, stage, channel, packet)
+
+
+def _send(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int) -> Steps:
+    """Pay for a notification and start its delivery; one that is put off its relay pays for."""
+    if not (_relays(channel, "late") and _put_off(w, channel)):
+        yield from pay(w, thread, stage.index, channel.row.send, packet)
     w.note("notify", thread, stage.index, packet=packet, ring=w.rings[channel.row.ring],
            forward=int(channel.row.forward))  # fmt: skip
     if not _hold(w, channel):
@@ -175,6 +226,35 @@ def notify(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int
     if target is not None:
         yield from pay(w, thread, stage.index, target.row.signal, packet)
         begin_wake(w, target)
+
+
+def _relays(channel: Channel, when: str) -> bool:
+    return channel.row.via != NONE and channel.row.via_when == when
+
+
+def _put_off(w: World, channel: Channel) -> bool:
+    return moderate(w.now, channel.last_ps, channel.row.gap_ps) > w.now
+
+
+def relay(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Pass on what goes through a relay: pay its entry uses, then deliver as its thread."""
+    stage.entry_queued = False
+    channels, stage.relayed = stage.relayed, []
+    for channel in channels:
+        yield from pay(w, thread, stage.index, stage.row.entry, 0)
+        channel.in_flight = False
+        target = _reach(w, channel, thread)
+        if target is not None:
+            yield from pay(w, thread, stage.index, target.row.signal, 0)
+            begin_wake(w, target)
+
+
+def _through(w: World, channel: Channel) -> None:
+    """Hand a delivery to its relay."""
+    stage = w.stages[channel.row.via]
+    channel.in_flight = True
+    stage.relayed.append(channel)
+    enqueue(w, stage, entry=True)
 
 
 def _hold(w: World, channel: Channel) -> bool:
@@ -216,12 +296,18 @@ def _deliver(w: World, channel: Channel, sender: Thread | None = None) -> Thread
         w.at(due, DUE, rank, lambda: _gap_over(w, channel))
         return None
     channel.last_ps = w.now
+    if _relays(channel, "always"):
+        _through(w, channel)
+        return None
     return _reach(w, channel, sender)
 
 
 def _gap_over(w: World, channel: Channel) -> None:
     channel.in_flight = False
     channel.last_ps = w.now
+    if _relays(channel, "always") or _relays(channel, "late"):
+        _through(w, channel)
+        return
     target = _reach(w, channel, None)
     if target is not None:
         begin_wake(w, target)
@@ -232,6 +318,9 @@ def _reach(w: World, channel: Channel, sender: Thread | None) -> Thread | None:
     stage = w.stages[channel.row.target]
     thread = w.threads[stage.row.thread]
     if thread.mode == "asleep":
+        if _relays(channel, "asleep") and sender is None:
+            _through(w, channel)
+            return None
         thread.mode = "claimed"
         _land(w, channel, intrude=False)
         return thread

@@ -10,7 +10,16 @@ import simpy
 from virtsim.engines.reference.cores import pay
 from virtsim.engines.reference.devices import admit
 from virtsim.engines.reference.handing import emit, finish_batch, held_first
-from virtsim.engines.reference.notifying import arms, freed, notify, room, take
+from virtsim.engines.reference.notifying import (
+    arms,
+    freed,
+    notify,
+    reclaim,
+    relay,
+    room,
+    take,
+    take_back,
+)
 from virtsim.engines.reference.waiting import enqueue, nothing_ready, spin_and_look
 from virtsim.engines.reference.world import Stage, Steps, Thread, World
 from virtsim.program import LEVELS, NONE
@@ -72,8 +81,20 @@ def _host_softirq_limit(w: World, thread: Thread) -> None:
         thread.core.slice_since = w.now - thread.core.row.quantum_ps
 
 
+def call(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Run a called stage on its caller's thread, now, at the more urgent of their levels."""
+    if stage.stopped or stage.turn_queued:
+        return
+    saved, thread.level = thread.level, min(thread.level, stage.row.level)
+    yield from turn(w, thread, stage)
+    thread.level = saved
+
+
 def entry(w: World, thread: Thread, stage: Stage) -> Steps:
     """Serve a delivery: pay what it costs, then let the stage have its turn."""
+    if stage.row.role == "relay":
+        yield from relay(w, thread, stage)
+        return
     stage.entry_queued = False
     landed, stage.landed = stage.landed, []
     for channel, intruded in landed:
@@ -142,6 +163,8 @@ def requeue(w: World, stage: Stage) -> None:
 def turn(w: World, thread: Thread, stage: Stage) -> Steps:
     """Run a stage once."""
     yield from pay(w, thread, stage.index, stage.row.turn, 0)
+    if stage.row.cleans != NONE:
+        yield from _clean(w, thread, w.stages[stage.row.cleans])
     if stage.row.role == "reclaim":
         yield from _reclaim(w, thread, stage)
         return
@@ -152,7 +175,8 @@ def turn(w: World, thread: Thread, stage: Stage) -> Steps:
     while True:
         n, n_b = yield from _batch(w, thread, stage, served, served_b)
         served, served_b = served + n, served_b + n_b
-        if thread.row.wait == "poll":
+        if thread.row.wait == "poll" and stage.row.role != "called":
+            thread.most = max(thread.most, served)
             yield from _refill(w, thread, stage)
             return
         if stage.stopped:
@@ -185,7 +209,9 @@ def _batch(w: World, thread: Thread, stage: Stage, served: int, served_b: int) -
     packets: list[int] = []
     n_b = 0
     if row.gather == "burst":
-        packets = [take(w, ring) for _ in range(burst_take(ring.waiting, row.batch, left))]
+        take_back(w, thread, stage)
+        most = row.batch if row.full != "wait" else min(row.batch, room(w, stage))
+        packets = [take(w, ring) for _ in range(burst_take(ring.waiting, most, left))]
         if packets:
             yield from pay(w, thread, stage.index, row.batch_uses, packets[0])
         for packet in packets:
@@ -255,9 +281,8 @@ def _serve(w: World, thread: Thread, stage: Stage, packet: int) -> Steps:
     if w.arrived[packet] < 0:
         w.arrive(packet)
     yield from pay(w, thread, stage.index, stage.row.lead, packet)
-    if stage.row.reclaims:
-        ahead = w.rings[stage.row.out]
-        ahead.freed = ahead.done
+    if stage.row.gather == "fill":
+        take_back(w, thread, stage)
     yield from arms(w, thread, stage, "take", packet)
     began = w.now
     yield from pay(w, thread, stage.index, stage.row.item, packet)
@@ -296,6 +321,8 @@ def _empty(w: World, thread: Thread, stage: Stage) -> Answer:
     yield from arms(w, thread, stage, "empty", 0)
     if row.on_empty == "serve_armed":
         yield from _serve_armed(w, thread, stage)
+        return False
+    if row.recheck == "none":
         return False
     yield from w.check(thread)
     if not ring.waiting:
@@ -345,15 +372,12 @@ def _reclaim(w: World, thread: Thread, stage: Stage) -> Steps:
     ring = w.rings[stage.row.ring]
     while True:
         yield from w.check(thread)
-        if ring.freed < ring.done:
-            n = ring.done - ring.freed
-            ring.freed = ring.done
-            w.note("reclaim", thread, stage.index, ring=ring, freed=ring.freed)
-            freed(w, ring)
-            for _ in range(n):
-                yield from pay(w, thread, stage.index, stage.row.item, 0)
+        for _ in range(reclaim(w, ring, thread, stage)):
+            yield from pay(w, thread, stage.index, stage.row.item, 0)
         yield from _restart(w, thread, stage)
         yield from arms(w, thread, stage, "empty", 0)
+        if stage.row.recheck == "none":
+            return
         yield from w.check(thread)
         if ring.freed == ring.done or stage.row.on_empty == "leave":
             return
@@ -361,6 +385,17 @@ def _reclaim(w: World, thread: Thread, stage: Stage) -> Steps:
             yield from arms(w, thread, stage, "entry", 0)
             enqueue(w, stage)
             return
+
+
+def _clean(w: World, thread: Thread, stage: Stage) -> Steps:
+    """Do a reclaiming stage's work in passing, as the receive poll does for its queue's other half.
+
+    [drivers/net/virtio_net.c: virtnet_poll_cleantx]
+    """
+    for _ in range(reclaim(w, w.rings[stage.row.ring], thread, stage)):
+        yield from pay(w, thread, stage.index, stage.row.item, 0)
+    yield from _restart(w, thread, stage)
+    yield from arms(w, thread, stage, "clean", 0)
 
 
 def _restart(w: World, thread: Thread, stage: Stage) -> Steps:

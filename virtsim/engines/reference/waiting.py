@@ -25,6 +25,7 @@ from virtsim.engines.reference.world import (
     Thread,
     World,
 )
+from virtsim.program import PaceRow
 from virtsim.semantics import CHECK, DUE, SLEEP, halt_poll_next, idle_state, next_poll
 
 
@@ -154,6 +155,28 @@ def _sleep(w: World, thread: Thread) -> Steps:
     thread.mode = "asleep"
     thread.gate = gate = Gate(w.env)
     release(w, thread)
+    yield gate
+    thread.mode = "run"
+    yield from acquire(w, thread)
+
+
+def nap(w: World, thread: Thread, pace: PaceRow) -> Steps:
+    """Let a paced poller sleep between two iterations, if its rule says so."""
+    if pace.period_ps:
+        length = max(1, thread.iteration_ps + pace.period_ps - w.now)
+    elif thread.most >= pace.few:
+        thread.nap_ps = thread.nap_ps // pace.relax if pace.relax else 0
+        return
+    else:
+        length = thread.nap_ps = min(thread.nap_ps + pace.step_ps, pace.max_ps)
+    payer = w.payer_of(thread)
+    yield from pay(w, thread, payer, pace.uses, 0)
+    length += w.book_delays(payer, pace.late, 0)
+    w.set_state(thread, ASLEEP)
+    thread.mode = "napping"
+    thread.gate = gate = Gate(w.env)
+    release(w, thread)
+    w.at(w.now + length, DUE, thread.rank, gate.open, idle=True)
     yield gate
     thread.mode = "run"
     yield from acquire(w, thread)

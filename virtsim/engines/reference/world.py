@@ -45,6 +45,7 @@ class Ring:
         self.last_visible_ps = 0
         self.blocked: list[Callable[[], None]] = []
         self.consumer: Stage | None = None
+        self.lookers: list[Stage] = []
 
     @property
     def returned(self) -> int:
@@ -76,6 +77,7 @@ class Channel:
         self.old = 0
         self.armed = row.armed
         self.in_flight = self.triggered = False
+        self.latched = self.raised = False
         self.last_ps: int | None = None
         self.held = 0
         self.hold_serial = 0
@@ -87,6 +89,7 @@ class Stage:
     def __init__(self, index: int, row: StageRow) -> None:
         self.index, self.row = index, row
         self.landed: list[tuple[Channel, bool]] = []
+        self.relayed: list[Channel] = []
         self.entry_queued = self.turn_queued = False
         self.stopped = self.rearmed = False
         self.held: int | None = None
@@ -121,7 +124,8 @@ class Thread:
         self.ready: tuple[deque[tuple[Stage, bool]], ...] = (deque(), deque(), deque())
         self.stages: list[Stage] = []
         self.poll_ps = self.hit_ps = 0
-        self.position = 0
+        self.position = self.most = 0
+        self.nap_ps = self.iteration_ps = 0
         self.parked_ps, self.stolen_from = 0, -1
         self.due_ps = self.found = -1
         self.look_from = self.look_every = 0
@@ -172,6 +176,7 @@ class World:
         self.trace: list[Event] = []
         self.on_finish: Callable[[int], None] = lambda _packet: None
         self.rise: Callable[[Thread], Steps]
+        self.call: Callable[[World, Thread, Stage], Steps]
 
     def _build(self, program: Program) -> None:
         self.cores = [Core(i, row) for i, row in enumerate(program.cores)]
@@ -190,10 +195,13 @@ class World:
         for ring in self.rings:
             ring.rank = program.rank_of_ring(ring.index)
         for stage in self.stages:
-            if stage.row.role != "inline":
-                self.threads[stage.row.thread].stages.append(stage)
-            if stage.row.role == "take":
+            thread = self.threads[stage.row.thread]
+            if stage.row.role in ("take", "reclaim"):
+                thread.stages.append(stage)
+            if stage.row.role in ("take", "called"):
                 self.rings[stage.row.ring].consumer = stage
+            if stage.row.full == "wait" and thread.row.wait == "poll":
+                self.rings[stage.row.out].lookers.append(stage)
 
     # -- the clock ---------------------------------------------------------------------------
 
@@ -242,8 +250,8 @@ class World:
         while (upcoming := self.env.peek()) != float("inf"):
             if self.pending == self.pending_idle > 0 and upcoming > self.env.now:
                 waiting = [t for core in self.cores for t in core.queue]
-                parked = [t for t in self.threads if t.mode == "parked"]
-                if not any(map(self.has_work, waiting)) and not any(map(self.sees_work, parked)):
+                looking = [t for t in self.threads if t.mode in ("parked", "napping")]
+                if not any(map(self.has_work, waiting)) and not any(map(self.sees_work, looking)):
                     return
             self.env.step()
 
@@ -254,8 +262,19 @@ class World:
 
     def sees_work(self, thread: Thread) -> bool:
         """Tell whether a poller's next looks will find something."""
-        rings = (self.rings[s.row.ring] for s in thread.stages)
-        return thread.row.wait == "poll" and any(ring.waiting for ring in rings)
+        return thread.row.wait == "poll" and any(map(self.can_work, thread.stages))
+
+    def can_work(self, stage: Stage) -> bool:
+        """Tell whether a poller's look at a stage finds packets, and room for them."""
+        if not self.rings[stage.row.ring].waiting:
+            return False
+        return stage.row.full != "wait" or self.room_for(stage) > 0
+
+    def room_for(self, stage: Stage) -> int:
+        """Free slots ahead of a poller's stage, once it has taken back what is used."""
+        ahead = self.rings[stage.row.out]
+        known = ahead.done if stage.row.reclaims else ahead.known
+        return ahead.capacity - (ahead.published - known)
 
     def until(self, when: int, phase: int, rank: int) -> Steps:
         """Wait for a place in time that nothing can bring forward."""
