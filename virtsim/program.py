@@ -40,12 +40,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class CoreRow:
-    """A core: its switch use, quantum, and idle states as (residency, exit use)."""
+    """A core: its switch use, quantum, idle states as (residency, exit use), and NUMA node."""
 
     name: str
     switch: Uses = ()
     quantum_ps: int = 3_000_000_000
     idle_states: tuple[tuple[int, int], ...] = ()
+    node: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,16 +308,26 @@ class Program:
     def _call_problems(self) -> Iterator[str]:
         for channel in self.channels:
             target, ring = self.stages[channel.target], self.rings[channel.ring]
-            callers = {row.thread for row in self.stages if row.out == channel.ring}
-            called = target.role == "called"
-            if called != (channel.mode == "call"):
+            callers = [row for row in self.stages if self.hands_to(row) == channel.ring]
+            called = channel.mode == "call"
+            if channel.forward and called != (target.role == "called"):
                 yield f"{channel.name}: a called stage is called, and nothing else is"
-            if called and callers != {target.thread}:
+            if called and {row.thread for row in callers} != {target.thread}:
                 yield f"{target.name}: a called stage runs on the one thread that calls it"
+            if called and any(row.level < target.level for row in callers):
+                yield f"{target.name}: a called stage is as urgent as its caller, or more"
             if called and (ring.visible or channel.hold_n > 1 or channel.gap_ps):
                 yield f"{channel.name}: a call is at once"
             if channel.via != NONE and self.stages[channel.via].role != "relay":
                 yield f"{channel.name}: '{self.stages[channel.via].name}' relays nothing"
+
+    def hands_to(self, row: StageRow) -> int:
+        """Ring that a stage and its inline stages hand on to; NONE for an inline one."""
+        if row.role == "inline":
+            return NONE
+        while row.inline != NONE:
+            row = self.stages[row.inline]
+        return row.out
 
     def _thread_problems(self) -> Iterator[str]:
         for row in self.threads:

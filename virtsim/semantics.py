@@ -56,7 +56,8 @@ on a full ring ahead.
 On empty a stage re-arms (its re-arm uses pass first, the channel changes at their end) and looks
 once more: what came before the re-arm is found by that look, what comes after it is notified.
 ``serve_armed`` re-arms first and serves all there is once more (up to its budget), armed again at
-every packet, and goes on if that found anything. A spinning wait, if nothing else of its thread is
+every packet, and goes on if that found anything. ``recheck: none`` does not look again: its channel
+is a latch, which does not forget. A spinning wait, if nothing else of its thread is
 ready, looks every turn of its poll loop for the length of its spin before it re-arms; meanwhile the
 other stages of its thread are not armed either, and if one of them becomes ready the stage goes to
 the end of the queue instead.
@@ -65,12 +66,17 @@ Notification
 ------------
 A decision is made at publication: mode ``never``; ``always``; ``once`` (the first after an arm: a
 wait queue that its sleeper leaves); ``flags`` (all while armed); ``event`` (virtio's event
-index). Where an entry becomes visible late the decision is made then, at nobody's expense. A
+index); ``latch`` (an interrupt line with a mask: one while armed, none more until it is armed
+again, and what was decided while it was not armed is sent by the arm); ``call`` (a called stage
+runs on the decider's thread, now, at the more urgent of their levels, and serves what is there; one
+that is stopped or has a turn coming is left alone). Where an entry becomes visible late the decision is made then, at nobody's expense. A
 decision to send pays the send uses, and the signal uses if the
 target sleeps, on the sender; then the delivery is in flight. One delivery per channel is in
 flight, a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the later one
 is put off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after
-the first (coalescing). A stage with ``timer_ps`` starts that long after its delivery; a second
+the first (coalescing). A delivery may go through a relay: always, if its target sleeps and no
+thread delivers it, or if it was put off (then its send uses are the relay's business). The relay's
+stage pays its entry uses and delivers as its own thread would. A stage with ``timer_ps`` starts that long after its delivery; a second
 delivery meanwhile starts it at once.
 
 A full ring ahead
@@ -79,17 +85,22 @@ A full ring ahead
 published so far, then the thread waits on its core for a slot (the core it may lose after its
 quantum, its place it keeps). ``stop``: after a publication that leaves fewer than ``room`` slots,
 the stage stops until a reclaim makes room (at once). ``wait``: no packet is taken while there is no
-slot; the stage arms the reverse channel, looks once more and leaves (at the next take). ``hold``:
+slot; the stage arms the reverse channel, looks once more and leaves (at the next take). A poller
+that waits takes a burst no larger than the room ahead, is told nothing, and looks again. ``hold``:
 like wait, with one packet already in hand. ``retry``: a burst is offered again, paying its batch
 uses each time, up to ``retries`` times and only while the last try placed something; the rest is
-dropped.
+dropped. A stage that ``reclaims`` takes back used slots itself: at the start of a burst, of an
+inline run and of each try, else after the lead uses of each packet. One that ``cleans`` does a
+reclaiming stage's work at the start of each of its turns.
 
 Pollers
 -------
 A poller's iteration is its loop uses, then one check per stage in order; a check happens at the
 start of its poll use. While everything is empty only the clock passes: the next check is found by
 ``next_poll``, and that look sees whatever is published in its instant; a poller that is at work
-sees what is there at its phase 1. Checks that find nothing are *polling*, all else is *busy*.
+sees what is there at its phase 1. Checks that find nothing are *polling*, all else is *busy*. A paced
+poller is never parked: before each iteration its pace decides on a sleep, for which it pays and
+gives up its core; an iteration that begins while there is nothing to do is polling.
 
 Devices
 -------

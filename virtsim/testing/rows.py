@@ -22,7 +22,7 @@ from virtsim.program import (
     Uses,
 )
 
-PROCESS, SOFTIRQ = 2, 1
+HARDIRQ, SOFTIRQ, PROCESS = range(3)
 
 
 @dataclass(frozen=True)

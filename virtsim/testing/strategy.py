@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 
 from hypothesis import strategies as st
 
-from virtsim.program import NONE, ArmRow, Full, SpinRow, Uses
-from virtsim.testing.rows import PROCESS, SOFTIRQ, Case, Rows
+from virtsim.program import NONE, ArmRow, Full, PaceRow, SpinRow, Uses
+from virtsim.testing.rows import HARDIRQ, PROCESS, SOFTIRQ, Case, Rows
 
 T = TypeVar("T")
 
@@ -75,6 +75,7 @@ class _Writer:
         fields: dict[str, Any] = {"softirq": wait == "sleep" and self.maybe(8)}
         if wait == "poll":
             fields |= {"loop": self.use("loop", least=1), "idle_loop": self.use("poll", least=1)}
+            fields["pace"] = self._pace() if self.maybe(3) else None
         elif wait == "sleep":
             fields |= {
                 "signal": self.some("wake"),
@@ -91,6 +92,13 @@ class _Writer:
         shared = self.rows.cores and self.maybe(5)
         core = self.draw(st.integers(0, len(self.rows.cores) - 1)) if shared else self._core()
         return self.rows.thread(core, wait, **fields)
+
+    def _pace(self) -> PaceRow:
+        return PaceRow(
+            step_ps=self.number(1, 30), max_ps=self.number(5, 99), few=self.one_of(1, 2, 3),
+            relax=self.one_of(2, 0), period_ps=self.number(1, 99) if self.maybe(3) else 0,
+            uses=self.some("nap"), late=self.some("nap", busy=False),
+        )  # fmt: skip
 
     def _core(self) -> int:
         states: tuple[tuple[int, int], ...] = ()
@@ -126,11 +134,15 @@ class _Writer:
         threads = self.threads()
         self.waits = [self.rows.threads[t].wait for t in threads]
         rings = [self.rows.ring(0 if self.maybe(2) else self.number(1, 8))]
+        self.called = [
+            i > 0 and threads[i] == threads[i - 1] and self.maybe(2) for i in range(self.k)
+        ]
+        self.levels: list[int] = []
         ahead = [self._ahead(i, threads) for i in range(self.k)]
-        rings += [self._ring(full) for full in ahead[:-1]]
+        rings += [self._ring(i, full) for i, full in enumerate(ahead[:-1])]
         stages = [self._stage(i, threads, rings, ahead) for i in range(self.k)]
         for i in range(self.k):
-            self._work(stages[i], rings[i], self.waits[i])
+            self._work(i, stages[i], rings[i])
             if i + 1 < self.k:
                 self._room(stages[i], threads[i], rings[i + 1], ahead[i])
         return self._packets(rings[0])
@@ -141,16 +153,24 @@ class _Writer:
             return None
         choices: list[Full] = ["drop", "retry"]
         thread = self.rows.threads[threads[i]]
+        if self.called[i + 1]:
+            return self.draw(st.sampled_from(choices))
         if thread.wait != "poll":
             choices += ["stop", "wait", "hold", "stop", "wait"]
+        elif not self.called[i]:
+            choices += ["wait", "wait"]
         if threads[i] not in threads[i + 1 :] and not thread.softirq:
             choices += ["block", "block"]
         return self.draw(st.sampled_from(choices))
 
-    def _ring(self, full: Full | None) -> int:
+    def _ring(self, i: int, full: Full | None) -> int:
         visible = self.some("transit", busy=False) if self.maybe(3) else ()
+        visible = () if self.called[i + 1] else visible
         if full == "stop":
             return self.rows.ring(self.number(3, 9), frees="reclaim", visible=visible)
+        own = full == "drop" or (full == "wait" and self.waits[i] == "poll")
+        if own and self.maybe(3):
+            return self.rows.ring(self.number(2, 8), frees="reclaim", visible=visible)
         frees = self.one_of("take", "done")
         return self.rows.ring(self.number(2, 8), frees=frees, visible=visible)
 
@@ -158,11 +178,17 @@ class _Writer:
         """Write a stage, and the inline stage behind it if there is one."""
         full, out = ahead[i], rings[i + 1] if i + 1 < self.k else NONE
         polls = self.waits[i] == "poll"
+        looks = polls and full == "wait"
         careful = full in ("stop", "wait", "hold")
-        burst = not careful and self.maybe(2)
+        burst = looks or (not careful and self.maybe(2))
         inline = full == "retry" or (not careful and self.maybe(4))
-        deferred = not polls and not self.rows.threads[threads[i]].loop and self.maybe(5)
+        called = self.called[i]
+        plain = not polls and not called
+        deferred = plain and not self.rows.threads[threads[i]].loop and self.maybe(5)
         fields = self._batching(burst, careful)
+        if called:
+            fields |= {"role": "called", "on_empty": "leave", "flush": "before_rearm"}
+            fields |= {"budget": 1 << 30, "budget_b": 1 << 60} if polls else {}
         hand: dict[str, Any] = {
             "publish": "each" if full in ("stop", "hold") else self.one_of("each", "batch"),
             "decide": self.one_of("each", "each", "batch"),
@@ -171,20 +197,30 @@ class _Writer:
         if full == "stop":
             hand["room"] = self.number(1, self.rows.rings[out].capacity - 1)
             hand["reclaims"] = self.maybe(3)
+        elif out != NONE and self.rows.rings[out].frees == "reclaim":
+            hand["reclaims"] = True
         keeps = self.rows.rings[rings[i]]
         if i and keeps.frees == "done" and not burst and self.maybe(3):
             fields |= {"done": "never", "refill": self.draw(st.integers(0, keeps.capacity - 1))}
         stage = self.rows.stage(
             threads[i], rings[i], self.use("work", least=1),
-            level=SOFTIRQ if deferred or self.maybe(6) else PROCESS, defer=deferred,
+            level=self._level(i, called, deferred), defer=deferred,
             entry=self.some("entry"), turn=self.some("turn"), poll=self._poll(polls),
             batch_uses=self.some("batch"), empty_uses=self.some("drain"),
-            timer_ps=self.number(1, 60) if not polls and not deferred and self.maybe(8) else 0,
+            timer_ps=self.number(1, 60) if plain and not deferred and self.maybe(8) else 0,
             **fields, **({} if inline else {"out": out, **hand}),
         )  # fmt: skip
         if inline:
             self._inline(stage, threads[i], out, hand)
         return stage
+
+    def _level(self, i: int, called: bool, deferred: bool) -> int:
+        """Draw a level; a called stage's is its caller's or more urgent."""
+        if called:
+            self.levels.append(min(self.levels[-1], self.one_of(PROCESS, SOFTIRQ, HARDIRQ)))
+        else:
+            self.levels.append(SOFTIRQ if deferred or self.maybe(6) else PROCESS)
+        return self.levels[-1]
 
     def _poll(self, polls: bool) -> Uses:
         return self.use("poll", least=1) if polls else ()
@@ -214,7 +250,7 @@ class _Writer:
 
     def _line(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
-            "mode": self.one_of("event", "event", "flags", "always", "once"),
+            "mode": self.one_of("event", "event", "flags", "always", "once", "latch"),
             "send": self.some("kick"),
             "running": self.some("deliver", busy=False),
             "gap_ps": self.number(1, 60) if self.maybe(6) else 0,
@@ -223,21 +259,40 @@ class _Writer:
             fields["intrude"] = self.some("deliver")
         if self.maybe(6):
             fields |= {"hold_n": self.one_of(1, 2, 3), "hold_ps": self.number(1, 60)}
+        if self.maybe(5):
+            when = "late" if fields["gap_ps"] else self.one_of("always", "asleep")
+            fields |= {"via": self._relay(), "via_when": when}
         return fields
 
-    def _work(self, stage: int, ring: int, wait: str) -> None:
+    def _relay(self) -> int:
+        """Write a stage that passes deliveries on, on a thread of its own or on one that sleeps."""
+        sleepers = [t for t, row in enumerate(self.rows.threads) if row.wait == "sleep"]
+        own = not sleepers or self.maybe(2)
+        softirq = self.maybe(3)
+        thread = self.rows.thread(softirq=softirq) if own else self.draw(st.sampled_from(sleepers))
+        return self.rows.stage(
+            thread, NONE, role="relay", entry=self.some("entry"),
+            level=self.one_of(PROCESS, SOFTIRQ),
+        )  # fmt: skip
+
+    def _work(self, i: int, stage: int, ring: int) -> None:
         """Tell a stage of its packets, unless it polls."""
-        if wait == "poll":
+        if self.called[i]:
+            self.rows.channel(ring, stage, mode="call", send=self.some("kick"))
+            return
+        if self.waits[i] == "poll":
             return
         row = self.rows.stages[stage]
         channel = self.rows.woken(stage, ring, rearm=self.some("rearm"), **self._line())
-        if row.flush == "before_rearm" and self.maybe(5):
+        if self.rows.channels[channel].mode == "latch" and self.maybe(2):
+            self.rows.change(stage, recheck="none")
+        elif row.flush == "before_rearm" and self.maybe(5):
             self.rows.change(stage, on_empty="serve_armed")
             self.rows.arm(stage, ArmRow(channel, "take", "next"))
 
     def _room(self, stage: int, thread: int, ring: int, full: Full | None) -> None:
         """Tell a stage of room ahead, if that is what it waits for."""
-        if full in ("wait", "hold"):
+        if full in ("wait", "hold") and self.rows.threads[thread].wait != "poll":
             back = self.rows.channel(ring, stage, forward=False, **self._line())
             self.rows.arm(stage, ArmRow(back, "stop", "next", uses=self.some("rearm")))
         elif full == "stop":
@@ -262,6 +317,14 @@ class _Writer:
         self.rows.arm(
             reclaim, ArmRow(back, "entry", "off"), ArmRow(back, "empty", "next", uses=rearm)
         )
+        if self.rows.channels[back].mode == "latch" and self.maybe(2):
+            self.rows.change(reclaim, recheck="none")
+        if self.maybe(3):
+            mine = [
+                s for s, r in enumerate(self.rows.stages) if r.thread == thread and r.role == "take"
+            ]
+            self.rows.change(self.draw(st.sampled_from(mine)), cleans=reclaim)
+            self.rows.arm(reclaim, ArmRow(back, "clean", "share", passed=reclaim))
 
     # -- traffic -------------------------------------------------------------------------------
 

@@ -45,7 +45,8 @@ def run(program: Program, job: Job) -> Outcome:
     w.rise, w.call = rise, call
     for thread in w.threads:
         w.env.process(_life(w, thread))
-    w.play_out()
+    while w.env.peek() == 0:  # threads take their places before the first packet can come
+        w.env.step()
     _start_sources(w)
     w.play_out()
     return _outcome(w)
@@ -114,7 +115,10 @@ def _loop(w: World, thread: Thread) -> Steps:
     if thread.row.pace is not None:
         yield from nap(w, thread, thread.row.pace)
         thread.iteration_ps, thread.most = w.now, 0
-    yield from pay(w, thread, w.payer_of(thread), thread.row.loop, 0)
+        yield from w.check(thread)
+    idle = not w.sees_work(thread)
+    uses = thread.row.idle_loop if idle else thread.row.loop
+    yield from pay(w, thread, w.payer_of(thread), uses, 0, polling=idle)
 
 
 # -- sources ---------------------------------------------------------------------------------
