@@ -65,19 +65,19 @@ the end of the queue instead.
 Notification
 ------------
 A decision is made at publication: mode ``never``; ``always``; ``once`` (the first after an arm: a
-wait queue that its sleeper leaves); ``flags`` (all while armed); ``event`` (virtio's event
-index); ``latch`` (an interrupt line with a mask: one while armed, none more until it is armed
-again, and what was decided while it was not armed is sent by the arm); ``call`` (a called stage
-runs on the decider's thread, now, at the more urgent of their levels, and serves what is there; one
-that is stopped or has a turn coming is left alone). Where an entry becomes visible late the decision is made then, at nobody's expense. A
-decision to send pays the send uses, and the signal uses if the
-target sleeps, on the sender; then the delivery is in flight. One delivery per channel is in
-flight, a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the later one
-is put off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after
-the first (coalescing). A delivery may go through a relay: always, if its target sleeps and no
-thread delivers it, or if it was put off (then its send uses are the relay's business). The relay's
-stage pays its entry uses and delivers as its own thread would. A stage with ``timer_ps`` starts that long after its delivery; a second
-delivery meanwhile starts it at once.
+wait queue that its sleeper leaves); ``flags`` (all while armed); ``event`` (virtio's event index);
+``latch`` (an interrupt line with a mask: one while armed, none more until it is armed again, and
+what was decided while it was not armed is sent by the arm); ``call`` (a called stage runs on the
+decider's thread, now, at the more urgent of their levels, and serves what is there; one that is
+stopped or has a turn coming is left alone). Where an entry becomes visible late the decision is
+made then, at nobody's expense. A decision to send pays the send uses, and the signal uses if the
+target sleeps, on the sender; then the delivery is in flight. One delivery per channel is in flight,
+a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the later one is put
+off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after the first
+(coalescing). A delivery may go through a relay: always, if its target sleeps and no thread delivers
+it, or if it was put off (then its send uses are the relay's business). The relay's stage pays its
+entry uses and delivers as its own thread would. A stage with ``timer_ps`` starts that long after
+its delivery; a second delivery meanwhile starts it at once.
 
 A full ring ahead
 -----------------
@@ -98,9 +98,9 @@ Pollers
 A poller's iteration is its loop uses, then one check per stage in order; a check happens at the
 start of its poll use. While everything is empty only the clock passes: the next check is found by
 ``next_poll``, and that look sees whatever is published in its instant; a poller that is at work
-sees what is there at its phase 1. Checks that find nothing are *polling*, all else is *busy*. A paced
-poller is never parked: before each iteration its pace decides on a sleep, for which it pays and
-gives up its core; an iteration that begins while there is nothing to do is polling.
+sees what is there at its phase 1. Checks that find nothing are *polling*, all else is *busy*. A
+paced poller is never parked: before each iteration its pace decides on a sleep, for which it pays
+and gives up its core; an iteration that begins while there is nothing to do is polling.
 
 Devices
 -------
