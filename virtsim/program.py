@@ -181,7 +181,8 @@ class StageRow:
 
     With ``servers`` (a device's) so many packets are in service side by side, each for its item
     uses, which are delays; 0 is the thread itself, one packet at a time. A ``called`` stage runs on
-    its caller's thread when the channel of its ring says so; a ``relay`` passes deliveries on.
+    its caller's thread when the channel of its ring says so; a ``relay`` passes deliveries on, to
+    the relay behind it (``inline``) if there is one.
     ``cleans`` names the reclaiming stage whose work each turn of this one does first.
     """
 
@@ -318,8 +319,10 @@ class Program:
                 yield f"{target.name}: a called stage is as urgent as its caller, or more"
             if called and (ring.visible or channel.hold_n > 1 or channel.gap_ps):
                 yield f"{channel.name}: a call is at once"
-            if channel.via != NONE and self.stages[channel.via].role != "relay":
-                yield f"{channel.name}: '{self.stages[channel.via].name}' relays nothing"
+            relays = [channel.via, *(r.inline for r in self.stages if r.role == "relay")]
+            for stage in (self.stages[r] for r in relays if r != NONE):
+                if stage.role != "relay":
+                    yield f"{channel.name}: '{stage.name}' relays nothing"
 
     def hands_to(self, row: StageRow) -> int:
         """Ring that a stage and its inline stages hand on to; NONE for an inline one."""

@@ -76,8 +76,8 @@ a second merges with it. ``gap_ps`` keeps two deliveries of a channel apart, the
 off (moderation); ``hold_n``/``hold_ps`` deliver at the n-th decision or so long after the first
 (coalescing). A delivery may go through a relay: always, if its target sleeps and no thread delivers
 it, or if it was put off (then its send uses are the relay's business). The relay's stage pays its
-entry uses and delivers as its own thread would. A stage with ``timer_ps`` starts that long after
-its delivery; a second delivery meanwhile starts it at once.
+entry uses and delivers as its own thread would, or hands on to the next relay. A stage with
+``timer_ps`` starts that long after its delivery; a second delivery meanwhile starts it at once.
 
 A full ring ahead
 -----------------

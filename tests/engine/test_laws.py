@@ -58,18 +58,29 @@ def features(program: Program, outcome: Outcome) -> Iterator[str]:
         yield from (f"{stage.role}", f"gather {stage.gather}", f"done {stage.done}")
         yield from (f"{stage.on_empty}", f"decide {stage.decide}", f"publish {stage.publish}")
         yield from (name for name in ("defer", "reclaims", "timer_ps") if getattr(stage, name))
+        yield f"recheck {stage.recheck}"
+        yield from ("cleans" for _ in [0] if stage.cleans != NONE)
+        yield from (
+            "relay behind relay" for _ in [0] if stage.role == "relay" and stage.inline >= 0
+        )
+        polls = program.threads[stage.thread].wait == "poll"
+        yield from ("poller waits" for _ in [0] if polls and stage.full == "wait")
         yield from ("budget" for _ in [0] if stage.budget < 1 << 30)
         yield stage.flush
     for channel in program.channels:
         yield f"{channel.mode} {'forward' if channel.forward else 'reverse'}"
         yield from (name for name in ("gap_ps", "hold_ps", "intrude") if getattr(channel, name))
+        yield from (f"via {channel.via_when}" for _ in [0] if channel.via != NONE)
     for thread in program.threads:
         yield from (thread.wait, *(["softirq"] if thread.softirq else []))
+        yield from ("paced by rate" if p.period_ps else "paced" for p in [thread.pace] if p)
         spin = thread.spin
         yield from (["armed spin" if spin.armed else "quiet spin"] if spin else [])
     yield from (source.kind for source in program.sources)
     yield from ("two sources" for _ in program.sources[1:])
     yield from ("visible" for ring in program.rings if ring.visible)
+    lines = [c for ring in program.rings for c in (ring.forward, ring.reverse) if c != NONE]
+    yield from ("shared line" for _ in lines[len(set(lines)) :])
     yield from ("shared core" for _ in program.threads[len(program.cores) :])
     stages = [s.thread for s in program.stages if s.role == "take"]
     yield from ("shared thread" for _ in stages[len(set(stages)) :])
@@ -91,13 +102,18 @@ def test_random_programs_reach_every_feature() -> None:
     look()
     fulls = {f"full {how}" for how in ("drop", "block", "stop", "wait", "hold", "retry")}
     modes = {
-        f"{m} {d}" for m in ("event", "flags", "always", "once") for d in ("forward", "reverse")
+        f"{m} {d}"
+        for m in ("event", "flags", "always", "once", "latch")
+        for d in ("forward", "reverse")
     }
+    modes |= {"call forward", "via always", "via asleep", "via late", "relay behind relay"}
+    modes |= {"called", "relay", "cleans", "shared line", "recheck none"}
     work = {"take", "reclaim", "inline", "gather fill", "gather burst", "budget", "defer"}
     work |= {"done before", "done after", "done never", "rearm", "serve_armed", "reclaims"}
     work |= {"before_rearm", "after_rearm", "timer_ps", "gap_ps", "hold_ps", "intrude", "visible"}
     work |= {f"{what} {how}" for what in ("decide", "publish") for how in ("each", "batch")}
     waits = {"sleep", "always", "poll", "softirq", "armed spin", "quiet spin", "shared core"}
+    waits |= {"paced", "paced by rate", "poller waits"}
     waits |= {"shared thread", "interruptions", "open", "saturate", "closed", "two sources"}
     happened = {f"some {what}" for what in ("stops", "spin_hits", "stolen_ps", "wakeups", "drops")}
     assert fulls | modes | work | waits | happened <= seen

@@ -7,6 +7,7 @@ no thread blocks on a ring that it would have to empty itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ class _Writer:
         return PaceRow(
             step_ps=self.number(1, 30), max_ps=self.number(5, 99), few=self.one_of(1, 2, 3),
             relax=self.one_of(2, 0), period_ps=self.number(1, 99) if self.maybe(3) else 0,
-            uses=self.some("nap"), late=self.some("nap", busy=False),
+            uses=self.some("poll"), late=self.some("wake", busy=False),
         )  # fmt: skip
 
     def _core(self) -> int:
@@ -138,13 +139,15 @@ class _Writer:
             i > 0 and threads[i] == threads[i - 1] and self.maybe(2) for i in range(self.k)
         ]
         self.levels: list[int] = []
-        ahead = [self._ahead(i, threads) for i in range(self.k)]
+        self.ahead = ahead = [self._ahead(i, threads) for i in range(self.k)]
+        self.blocking = {t for t, full in zip(threads, ahead, strict=True) if full == "block"}
         rings += [self._ring(i, full) for i, full in enumerate(ahead[:-1])]
         stages = [self._stage(i, threads, rings, ahead) for i in range(self.k)]
         for i in range(self.k):
             self._work(i, stages[i], rings[i])
             if i + 1 < self.k:
-                self._room(stages[i], threads[i], rings[i + 1], ahead[i])
+                caller = stages[i - 1] if self.called[i] else NONE
+                self._room(stages[i], threads[i], rings[i + 1], ahead[i], caller)
         return self._packets(rings[0])
 
     def _ahead(self, i: int, threads: list[int]) -> Full | None:
@@ -265,14 +268,19 @@ class _Writer:
         return fields
 
     def _relay(self) -> int:
-        """Write a stage that passes deliveries on, on a thread of its own or on one that sleeps."""
-        sleepers = [t for t, row in enumerate(self.rows.threads) if row.wait == "sleep"]
+        """Write a stage that passes deliveries on, on a thread of its own or on one that sleeps.
+
+        One that blocks might wait for what it should deliver.
+        """
+        sleeping = {t for t, row in enumerate(self.rows.threads) if row.wait == "sleep"}
+        sleepers = sorted(sleeping - self.blocking)
         own = not sleepers or self.maybe(2)
         softirq = self.maybe(3)
         thread = self.rows.thread(softirq=softirq) if own else self.draw(st.sampled_from(sleepers))
+        behind = self._relay() if self.maybe(4) else NONE
         return self.rows.stage(
             thread, NONE, role="relay", entry=self.some("entry"),
-            level=self.one_of(PROCESS, SOFTIRQ),
+            level=self.one_of(PROCESS, SOFTIRQ), inline=behind,
         )  # fmt: skip
 
     def _work(self, i: int, stage: int, ring: int) -> None:
@@ -282,29 +290,33 @@ class _Writer:
             return
         if self.waits[i] == "poll":
             return
-        row = self.rows.stages[stage]
-        channel = self.rows.woken(stage, ring, rearm=self.some("rearm"), **self._line())
+        row, line = self.rows.stages[stage], self._line()
+        if self.called[i + 1 : i + 2] == [True] and self.ahead[i + 1] == "stop" and self.maybe(2):
+            line["mode"] = "latch"
+        channel = self.rows.woken(stage, ring, rearm=self.some("rearm"), **line)
         if self.rows.channels[channel].mode == "latch" and self.maybe(2):
             self.rows.change(stage, recheck="none")
         elif row.flush == "before_rearm" and self.maybe(5):
             self.rows.change(stage, on_empty="serve_armed")
             self.rows.arm(stage, ArmRow(channel, "take", "next"))
 
-    def _room(self, stage: int, thread: int, ring: int, full: Full | None) -> None:
+    def _room(self, stage: int, thread: int, ring: int, full: Full | None, caller: int) -> None:
         """Tell a stage of room ahead, if that is what it waits for."""
         if full in ("wait", "hold") and self.rows.threads[thread].wait != "poll":
             back = self.rows.channel(ring, stage, forward=False, **self._line())
             self.rows.arm(stage, ArmRow(back, "stop", "next", uses=self.some("rearm")))
         elif full == "stop":
-            self._completion(stage, thread, ring)
+            self._completion(stage, thread, ring, caller)
 
-    def _completion(self, stage: int, thread: int, ring: int) -> None:
+    def _completion(self, stage: int, thread: int, ring: int, caller: int) -> None:
         """Write the stage that reclaims slots and restarts a stopped one, in one of 3 styles."""
         reclaim = self.rows.stage(
             thread, ring, self.some("work"), role="reclaim", restarts=stage,
             level=self.one_of(SOFTIRQ, PROCESS), entry=self.some("entry"), turn=self.some("turn"),
             restart=self.some("restart"), recheck=self.one_of("continue", "requeue"),
         )  # fmt: skip
+        if self._shares_line(caller, reclaim, ring):
+            return
         back = self.rows.channel(ring, reclaim, forward=False, **self._line())
         when: Literal["publish", "take", "stop"] = self.one_of("publish", "take", "stop")
         if when == "stop":
@@ -325,6 +337,18 @@ class _Writer:
             ]
             self.rows.change(self.draw(st.sampled_from(mine)), cleans=reclaim)
             self.rows.arm(reclaim, ArmRow(back, "clean", "share", passed=reclaim))
+
+    def _shares_line(self, caller: int, reclaim: int, ring: int) -> bool:
+        """Let a caller's latched interrupt for packets tell of used slots too, as a NIC's does."""
+        if caller == NONE:
+            return False
+        told = self.rows.rings[self.rows.stages[caller].ring].forward
+        latched = told != NONE and self.rows.channels[told].mode == "latch"
+        if not latched:
+            return False
+        self.rows.rings[ring] = replace(self.rows.rings[ring], reverse=told)
+        self.rows.change(caller, cleans=reclaim)
+        return True
 
     # -- traffic -------------------------------------------------------------------------------
 

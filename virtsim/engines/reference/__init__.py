@@ -202,6 +202,7 @@ def _release(w: World, source: int, waiting: list[Iterator[int]]) -> None:
 def _outcome(w: World) -> Outcome:
     w.env._now = w.last_ps  # timers that were overtaken are no part of the run
     for thread in w.threads:
+        w.cut_short(thread)
         if thread.mode == "parked":
             settle(w, thread)
         w.set_state(thread, thread.state)

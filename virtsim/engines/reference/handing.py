@@ -33,7 +33,8 @@ def _done(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:
     ring = w.rings[stage.row.ring]
     give_back(w, ring, len(packets))
     if ring.row.reverse != NONE:
-        yield from notify(w, thread, stage, w.channels[ring.row.reverse], packets[-1])
+        channel = w.channels[ring.row.reverse]
+        yield from notify(w, thread, stage, channel, packets[-1], room=True)
 
 
 def run_inline(w: World, thread: Thread, stage: Stage, packets: list[int]) -> Steps:

@@ -95,7 +95,9 @@ def arms(
         if row.when == when and mine and not silent:
             yield from pay(w, thread, stage.index, row.uses, packet)
             if arm(w, row, thread):
-                yield from _send(w, thread, stage, channel, packet)
+                # What a latch held back is the device's own message, unless somebody pays for it.
+                by = thread if channel.row.send else None
+                yield from _send(w, thread, stage, channel, packet, by)
 
 
 # -- publication -----------------------------------------------------------------------------
@@ -202,19 +204,23 @@ def announce(w: World, channel: Channel) -> None:
             begin_wake(w, target)
 
 
-def notify(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int) -> Steps:
-    """Decide, pay for sending, and deliver, on the publisher's thread."""
-    later = channel.row.forward and w.rings[channel.row.ring].row.visible
+def notify(
+    w: World, thread: Thread, stage: Stage, channel: Channel, packet: int, *, room: bool = False
+) -> Steps:
+    """Decide, pay for sending, and deliver, on the publisher's thread (``room``: on slots)."""
+    later = not room and w.rings[channel.row.ring].row.visible
     if later or not decide(w, channel):
         return
     if channel.row.mode == "call":
         yield from pay(w, thread, stage.index, channel.row.send, packet)
         yield from w.call(w, thread, w.stages[channel.row.target])
         return
-    yield from _send(w, thread, stage, channel, packet)
+    yield from _send(w, thread, stage, channel, packet, thread)
 
 
-def _send(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int) -> Steps:
+def _send(
+    w: World, thread: Thread, stage: Stage, channel: Channel, packet: int, by: Thread | None
+) -> Steps:
     """Pay for a notification and start its delivery; one that is put off its relay pays for."""
     if not (_relays(channel, "late") and _put_off(w, channel)):
         yield from pay(w, thread, stage.index, channel.row.send, packet)
@@ -222,7 +228,7 @@ def _send(w: World, thread: Thread, stage: Stage, channel: Channel, packet: int)
            forward=int(channel.row.forward))  # fmt: skip
     if not _hold(w, channel):
         return
-    target = _deliver(w, channel, sender=thread)
+    target = _deliver(w, channel, sender=by)
     if target is not None:
         yield from pay(w, thread, stage.index, target.row.signal, packet)
         begin_wake(w, target)
@@ -242,6 +248,9 @@ def relay(w: World, thread: Thread, stage: Stage) -> Steps:
     channels, stage.relayed = stage.relayed, []
     for channel in channels:
         yield from pay(w, thread, stage.index, stage.row.entry, 0)
+        if stage.row.inline != NONE:
+            yield from _to_next(w, thread, stage, channel)
+            continue
         channel.in_flight = False
         target = _reach(w, channel, thread)
         if target is not None:
@@ -249,9 +258,21 @@ def relay(w: World, thread: Thread, stage: Stage) -> Steps:
             begin_wake(w, target)
 
 
-def _through(w: World, channel: Channel) -> None:
-    """Hand a delivery to its relay."""
-    stage = w.stages[channel.row.via]
+def _to_next(w: World, thread: Thread, stage: Stage, channel: Channel) -> Steps:
+    """Hand a delivery to the relay behind this one, and wake its thread if it sleeps."""
+    behind = w.stages[stage.row.inline]
+    target = w.threads[behind.row.thread]
+    asleep = target.mode == "asleep"
+    if asleep:
+        target.mode = "claimed"
+    _through(w, channel, behind)
+    if asleep:
+        yield from pay(w, thread, stage.index, target.row.signal, 0)
+        begin_wake(w, target)
+
+
+def _through(w: World, channel: Channel, stage: Stage) -> None:
+    """Hand a delivery to a relay."""
     channel.in_flight = True
     stage.relayed.append(channel)
     enqueue(w, stage, entry=True)
@@ -297,7 +318,7 @@ def _deliver(w: World, channel: Channel, sender: Thread | None = None) -> Thread
         return None
     channel.last_ps = w.now
     if _relays(channel, "always"):
-        _through(w, channel)
+        _through(w, channel, w.stages[channel.row.via])
         return None
     return _reach(w, channel, sender)
 
@@ -306,7 +327,7 @@ def _gap_over(w: World, channel: Channel) -> None:
     channel.in_flight = False
     channel.last_ps = w.now
     if _relays(channel, "always") or _relays(channel, "late"):
-        _through(w, channel)
+        _through(w, channel, w.stages[channel.row.via])
         return
     target = _reach(w, channel, None)
     if target is not None:
@@ -319,7 +340,7 @@ def _reach(w: World, channel: Channel, sender: Thread | None) -> Thread | None:
     thread = w.threads[stage.row.thread]
     if thread.mode == "asleep":
         if _relays(channel, "asleep") and sender is None:
-            _through(w, channel)
+            _through(w, channel, w.stages[channel.row.via])
             return None
         thread.mode = "claimed"
         _land(w, channel, intrude=False)

@@ -301,7 +301,7 @@ def _refill(w: World, thread: Thread, stage: Stage) -> Steps:
     freed(w, ring)
     yield from pay(w, thread, stage.index, stage.row.refill_uses, 0)
     if ring.row.reverse != NONE:
-        yield from notify(w, thread, stage, w.channels[ring.row.reverse], 0)
+        yield from notify(w, thread, stage, w.channels[ring.row.reverse], 0, room=True)
 
 
 def _empty(w: World, thread: Thread, stage: Stage) -> Answer:

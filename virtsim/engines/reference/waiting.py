@@ -170,7 +170,7 @@ def nap(w: World, thread: Thread, pace: PaceRow) -> Steps:
     else:
         length = thread.nap_ps = min(thread.nap_ps + pace.step_ps, pace.max_ps)
     payer = w.payer_of(thread)
-    yield from pay(w, thread, payer, pace.uses, 0)
+    yield from pay(w, thread, payer, pace.uses, 0, polling=True)
     length += w.book_delays(payer, pace.late, 0)
     w.set_state(thread, ASLEEP)
     thread.mode = "napping"

@@ -130,6 +130,7 @@ class Thread:
         self.due_ps = self.found = -1
         self.look_from = self.look_every = 0
         self.softirq_n, self.softirq_since = 0, -1
+        self.under_way = (NONE, NONE, NONE, 0)
         self.ksoftirqd = False
 
     @property
@@ -214,7 +215,8 @@ class World:
         """Do something at a time, in its place inside that instant.
 
         An act that returns False came too late to change anything (a timer that was overtaken).
-        An ``idle`` one only passes a core on: alone it does not keep a run alive.
+        An ``idle`` one only passes a core on, or a paced poller's time: alone it does not keep a
+        run alive.
         """
         self.pending += 1
         self.pending_idle += idle
@@ -250,8 +252,9 @@ class World:
         while (upcoming := self.env.peek()) != float("inf"):
             if self.pending == self.pending_idle > 0 and upcoming > self.env.now:
                 waiting = [t for core in self.cores for t in core.queue]
-                looking = [t for t in self.threads if t.mode in ("parked", "napping")]
-                if not any(map(self.has_work, waiting)) and not any(map(self.sees_work, looking)):
+                if not any(map(self.has_work, waiting)) and not any(
+                    map(self.sees_work, self.threads)
+                ):
                     return
             self.env.step()
 
@@ -276,10 +279,10 @@ class World:
         known = ahead.done if stage.row.reclaims else ahead.known
         return ahead.capacity - (ahead.published - known)
 
-    def until(self, when: int, phase: int, rank: int) -> Steps:
+    def until(self, when: int, phase: int, rank: int, *, idle: bool = False) -> Steps:
         """Wait for a place in time that nothing can bring forward."""
         gate = Gate(self.env)
-        self.at(when, phase, rank, gate.open)
+        self.at(when, phase, rank, gate.open, idle=idle)
         yield gate
 
     def check(self, thread: Thread) -> Steps:
@@ -346,13 +349,21 @@ class World:
         if end - self.now > cost:
             thread.stolen_from = self.now
         mode, thread.mode = thread.mode, "op"
+        thread.under_way = (payer, use, packet, end)
         thread.in_exit = self.program.uses[use].exit
-        yield from self.until(end, DUE, thread.rank)
+        idle = thread.row.pace is not None and thread.turns == 0 and not self.sees_work(thread)
+        yield from self.until(end, DUE, thread.rank, idle=idle)
         thread.in_exit = False
         thread.mode = mode
         if thread.stolen_from >= 0:
             self.set_state(thread, state)
             thread.stolen_from = -1
+
+    def cut_short(self, thread: Thread) -> None:
+        """Take back what an op that the end of the run cuts short was booked too much."""
+        payer, use, packet, end = thread.under_way
+        if thread.mode == "op" and end > self.now:
+            self.book(payer, use, packet, self.now - end, times=-1)
 
     # -- packets -----------------------------------------------------------------------------
 
