@@ -4,21 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from virtsim import cli
-
-SCENARIO = """\
-virtsim: 1
-name: small
-profile: skylake-2018-mitig
-direction: tx
-traffic: {kind: constant, rate: 50kpps, size: 64B, packets: 200}
-paths: [vhost-net, vhost-user-ovs]
-seed: 1
-"""
 KEYS = {
     *("path", "label", "direction", "profile", "engine", "seed", "replication", "point"),
     *("packets", "offered_pps", "delivered_pps", "goodput_bps", "drops", "latency_ns"),
@@ -28,33 +18,6 @@ PER_PACKET = {
     *("exits", "exits_user", "kicks", "calls", "interrupts", "context_switches", "syscalls"),
     *("copies", "copied_bytes", "cpu_ns", "core_ns"),
 }
-
-
-@pytest.fixture
-def scenario(tmp_path: Path) -> Path:
-    """Return a small scenario file."""
-    file = tmp_path / "small.yaml"
-    file.write_text(SCENARIO, encoding="utf-8")
-    return file
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Return a caller of the command line: words in, exit code, stdout and stderr out."""
-    # The test's own process may not end when a pipe of the test runner closes.
-    monkeypatch.setattr(cli, "_on_closed_pipe", lambda what: None)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["virtsim", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as leave:
-            code = int(leave.code or 0)
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return run
 
 
 def test_run_json_has_every_key(call, scenario: Path, tmp_path: Path) -> None:
@@ -189,6 +152,7 @@ def test_a_place_that_cannot_be_written_is_code_3(call, scenario: Path, tmp_path
     code, _, err = call("run", scenario, "--out", blocked)
     assert code == 3
     assert "cannot write results" in err
+    assert call("schema", "--out", tmp_path)[0] == 3
 
 
 def test_compare_saves_the_scenario_that_it_ran(call, tmp_path: Path) -> None:
@@ -206,6 +170,17 @@ def test_compare_names_the_break_even(call) -> None:
     code, out, _ = call("compare", "vhost-net", "vhost-user-ovs", *words)
     assert code == 0
     assert "the polled core of vhost-user-ovs" in out.lower()
+
+
+def test_schema_writes_the_committed_file(call, tmp_path: Path) -> None:
+    """`schema --out FILE` writes, to the byte, the schema that is committed with the package."""
+    committed = resources.files("virtsim.scenario").joinpath("schema.json").read_bytes()
+    code, out, err = call("schema", "--out", tmp_path / "schema.json")
+    assert (code, out) == (0, "")
+    assert str(tmp_path / "schema.json") in err
+    assert (tmp_path / "schema.json").read_bytes() == committed
+    _, out, _ = call("schema")
+    assert out.encode() == committed
 
 
 @pytest.mark.parametrize("command", [["paths"], ["costs", "--path", "vhost-net"], ["schema"]])
