@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path as File
 from typing import Any
 
 from virtsim import costs
-from virtsim.compose import STEP, WIRE, compose
+from virtsim.compose import DIRECTIONS, STEP, WIRE, Host, compose
+from virtsim.control import plan
+from virtsim.control.text import features, features_text, plan_text
+from virtsim.costs import Profile
+from virtsim.errors import InputError, did_you_mean
+from virtsim.model.path import Path
+from virtsim.paths import all_paths
 from virtsim.program import Program
 from virtsim.running import choose_engine
-from virtsim.scenario import RunSpec, Scenario, resolve, resolved_yaml
+from virtsim.scenario import RunSpec, Scenario, from_compare, load, resolve, resolved_yaml
 from virtsim.text import table
+
+DEFAULT = "skylake-2018-mitig"
+"""The profile whose parameters a path is composed with where none is named."""
 
 
 def program_of(spec: RunSpec) -> Program:
@@ -18,10 +29,42 @@ def program_of(spec: RunSpec) -> Program:
     return compose(spec.path, spec.direction, spec.host, spec.profile, spec.source)
 
 
+def directions_of(path: Path, prices: Profile | None = None) -> tuple[str, ...]:
+    """Return the directions in which a path can be played: those in which it composes."""
+    book = prices or costs.profile(DEFAULT)
+    found: list[str] = []
+    for direction in DIRECTIONS:
+        with suppress(InputError):
+            compose(path, direction, Host(), book)
+            found.append(direction)
+    return tuple(found)
+
+
+def subject(given: str) -> Scenario:
+    """Return the scenario that a file holds, or that of a path alone, in all its directions.
+
+    Raises
+    ------
+    InputError
+        If it is neither a path nor a file that can be read.
+    """
+    known = all_paths()
+    if given in known:
+        return from_compare((given,), direction=directions_of(known[given]()))
+    if not File(given).exists():
+        want = f"a scenario file, or one of {', '.join(known)}"
+        got = "there is no such file, nor a path of that name"
+        raise InputError(given, got, want, did_you_mean(given, known))
+    return load(given)
+
+
 def explain(scenario: Scenario, engine: str = "auto") -> dict[str, Any]:
     """Return all that a scenario comes to, without playing it."""
     specs = resolve(scenario)
     distinct = _distinct(specs)
+    by_label: dict[str, RunSpec] = {}
+    for spec in distinct:
+        by_label.setdefault(spec.label, spec)
     return {
         "name": scenario.name,
         "resolved": resolved_yaml(scenario),
@@ -29,8 +72,15 @@ def explain(scenario: Scenario, engine: str = "auto") -> dict[str, Any]:
         "programs": {
             f"{spec.label} ({spec.direction})": list(program_of(spec).lines()) for spec in distinct
         },
+        "placement": {
+            f"{spec.label} ({spec.direction})": placement(program_of(spec)) for spec in distinct
+        },
         "ranks": {f"{spec.label} ({spec.direction})": ranks(program_of(spec)) for spec in distinct},
-        "prices": prices(distinct),
+        "prices": prices(specs),
+        "features": {label: features(spec.path) for label, spec in by_label.items()},
+        "control": {
+            label: plan(spec.path).as_dict(spec.profile) for label, spec in by_label.items()
+        },
         "notes": list(dict.fromkeys(note for spec in specs for note in spec.notes)),
     }
 
@@ -58,6 +108,19 @@ def _run(spec: RunSpec, engine: str) -> dict[str, Any]:
     }
 
 
+def placement(program: Program) -> list[dict[str, Any]]:
+    """Return where each thread runs: its core (None: a device), its node, its way of waiting."""
+    return [
+        {
+            "thread": row.name,
+            "core": program.cores[row.core].name if row.host_cpu else None,
+            "node": program.cores[row.core].node,
+            "wait": row.wait,
+        }
+        for row in program.threads
+    ]
+
+
 def ranks(program: Program) -> list[str]:
     """Return who goes first within one instant, in order."""
     named = [f"source {row.name}" for row in program.sources]
@@ -76,13 +139,16 @@ def prices(specs: Sequence[RunSpec]) -> list[dict[str, Any]]:
 
 
 def ops_of(program: Program) -> list[str]:
-    """Return the ops that a Program names and a profile prices, in a packet's order."""
-    names = (use.op.partition(":")[0] for use in program.uses)
-    return list(dict.fromkeys(n for n in names if n not in (WIRE, STEP)))
+    """Return the ops that a Program names and a profile prices, in a packet's order.
+
+    A variant, as it is spelt, follows the op that it is a variant of.
+    """
+    spelt = (use.op for use in program.uses if use.op not in (WIRE, STEP))
+    return list(dict.fromkeys(n for op in spelt for n in (op.partition(":")[0], op)))
 
 
-def as_text(data: dict[str, Any]) -> Iterator[str]:
-    """Yield the explanation as text."""
+def as_text(data: dict[str, Any], *, tables: bool = False) -> Iterator[str]:
+    """Yield the explanation as text, with the tables that engines read if asked for."""
     yield "# the scenario, fully resolved"
     yield data["resolved"].rstrip()
     yield ""
@@ -106,9 +172,21 @@ def as_text(data: dict[str, Any]) -> Iterator[str]:
         yield f"note: {note}"
     for name, lines in data["programs"].items():
         yield ""
-        yield f"# {name}: the tables that are played"
-        yield from lines
+        yield f"# {name}: who runs where"
+        if tables:
+            yield from lines
+        yield table(
+            ("thread", "core", "node", "wait"),
+            [(r["thread"], r["core"], r["node"], r["wait"]) for r in data["placement"][name]],
+        )
         yield "order within one instant: " + ", ".join(data["ranks"][name])
+    for label, agreements in data["features"].items():
+        yield ""
+        yield f"# {label}: what driver and device agree on"
+        yield from features_text(agreements)
+        yield ""
+        yield f"# {label}: the set-up before the first packet, which is not played"
+        yield from plan_text(data["control"][label])
     yield ""
     yield "# prices"
     yield price_table(data["prices"])
