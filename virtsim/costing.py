@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from virtsim import costs
 from virtsim.chance import draws, scaled
 from virtsim.compose import STEP, WIRE
-from virtsim.costs import Cost, Profile, kick_cost
+from virtsim.costs import Cost, Profile
 from virtsim.outcome import Ints, Packets, Prices
 from virtsim.program import Program, Use
 
@@ -62,8 +63,7 @@ def price(
 
 def cost_of(profile: Profile, op: str) -> Cost:
     """Return the cost of an op as a Program spells it: ``kick.vcpu:mmio`` is a kick by MMIO."""
-    name, _, variant = op.partition(":")
-    return kick_cost(profile, mmio=True) if variant == "mmio" else profile.cost(name)
+    return costs.cost_of(profile, op)
 
 
 def _column(

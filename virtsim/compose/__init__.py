@@ -4,7 +4,8 @@
 """
 
 from virtsim.compose.builder import compose
+from virtsim.compose.chain import DIRECTIONS
 from virtsim.compose.hosting import Host
 from virtsim.compose.uses import STEP, WIRE
 
-__all__ = ["STEP", "WIRE", "Host", "compose"]
+__all__ = ["DIRECTIONS", "STEP", "WIRE", "Host", "compose"]

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from virtsim.compose.placement import node_of
 from virtsim.compose.uses import UseTable
 from virtsim.costs import Profile
-from virtsim.errors import InputError
 from virtsim.model.thread import Always, Poll, Sleep, Thread, Wait
-from virtsim.program import CoreRow, SpinRow, ThreadRow
+from virtsim.program import CoreRow, PaceRow, SpinRow, ThreadRow
 
 PS_PER_NS = 1000
-THREADS = ("vcpu0", "vhost", "pmd", "qemu", "softirq")
-"""Threads that may be placed though a path does not have them: one placement serves many paths."""
 
 
 @dataclass(frozen=True)
 class Host:
     """What a path runs on, besides its prices.
 
-    ``placement`` puts threads on cores by number; a thread that is not named has a core of its own.
-    ``cstates`` are the idle states that the governor may choose, shallow to deep.
+    ``placement`` puts threads on cores by number (a thread that is not named has a core of its own)
+    and threads, NIC and memory on nodes; see :mod:`virtsim.compose.placement`. ``cstates`` are the
+    idle states that the governor may choose, shallow to deep.
     """
 
     nic_bps: int = 25_000_000_000
@@ -49,13 +48,7 @@ class Hosting:
         ----------
         part_of
             The part that each thread's own uses belong to.
-
-        Raises
-        ------
-        InputError
-            If the placement names a thread that no path has.
         """
-        self._check_placement({t.name for t in part_of})
         numbers: dict[str, int] = {}
         cores: list[CoreRow] = []
         threads: list[ThreadRow] = []
@@ -67,19 +60,14 @@ class Hosting:
             threads.append(self._thread(thread, part, numbers[name]))
         return tuple(cores), tuple(threads)
 
-    def _check_placement(self, names: set[str]) -> None:
-        for name in self.host.placement:
-            if name not in names | set(THREADS):
-                want = f"one of {', '.join(sorted(names))}"
-                raise InputError("placement", f"no thread is called '{name}'", want)
-
     def _core_of(self, thread: Thread) -> str:
         placed = self.host.placement.get(thread.name)
         return thread.name if placed is None else f"core{placed}"
 
     def _core(self, name: str, thread: Thread) -> CoreRow:
+        node = node_of(self.host.placement, thread.name)
         if thread.kind == "device":
-            return CoreRow(name)
+            return CoreRow(name, node=node)
         states = tuple(
             (
                 self._parameter(f"cstate.{s}.residency"),
@@ -88,7 +76,7 @@ class Hosting:
             for s in self.host.cstates
         )
         switch = self.uses(("sched.ctxsw",), "switch", "host")
-        return CoreRow(name, switch, self.host.quantum_ps, states)
+        return CoreRow(name, switch, self.host.quantum_ps, states, node)
 
     def _thread(self, thread: Thread, part: str, core: int) -> ThreadRow:
         use, wait = self.uses, thread.wait
@@ -109,7 +97,15 @@ class Hosting:
             resume=use(thread.resume, "halt", part),
             hit=use(thread.hit, "wake", part),
             spin=self._spin(wait, part),
+            pace=self._pace(wait, part),
         )
+
+    def _pace(self, wait: Wait, part: str) -> PaceRow | None:
+        pace = wait.pace if isinstance(wait, Poll) else None
+        if pace is None:
+            return None
+        uses = self.uses(pace.sleep, "poll", part), self.uses(pace.late, "wake", part)
+        return PaceRow(pace.step_ps, pace.max_ps, pace.few, pace.relax, pace.period_ps, *uses)
 
     def _spin(self, wait: Wait, part: str) -> SpinRow | None:
         if not isinstance(wait, Sleep):

@@ -22,25 +22,26 @@ class UseTable:
         """All uses, each at its number."""
         return tuple(self._numbers)
 
-    def __call__(self, ops: tuple[str, ...], cause: str, part: str) -> Uses:
-        """Return the numbers of a part's ops for a cause.
+    def __call__(self, ops: tuple[str, ...], cause: str, part: str, in_exit: bool = False) -> Uses:
+        """Return the numbers of a part's ops for a cause, ``in_exit`` if the guest stands still.
 
         Raises
         ------
         InputError
             If an op is unknown, or a parameter, which nobody spends.
         """
-        return tuple(self._number(self._use(op, cause, part)) for op in ops)
+        return tuple(self._number(self._use(op, cause, part, in_exit)) for op in ops)
 
     def _number(self, use: Use) -> int:
         return self._numbers.setdefault(use, len(self._numbers))
 
-    def _use(self, name: str, cause: str, part: str) -> Use:
+    def _use(self, name: str, cause: str, part: str, in_exit: bool) -> Use:
         if name in (WIRE, STEP):
-            return Use(name, cause, True, part)
+            return Use(name, cause, True, part, exit=in_exit)
         where = f"{self._path}.{part}"
         op = find_op(name.partition(":")[0], where)
         if op.time == "parameter":
             raise InputError(where, f"'{name}' is a parameter, nobody spends it", "an op")
-        on_vcpu = op.payer in ("vcpu_host", "qemu_vcpu")
-        return Use(name, cause, op.time == "busy", part, op.per == "byte", on_vcpu)
+        on_vcpu = in_exit or op.payer in ("vcpu_host", "qemu_vcpu")
+        per_byte = op.per == "byte" or name.endswith(":byte")
+        return Use(name, cause, op.time == "busy", part, per_byte, on_vcpu)

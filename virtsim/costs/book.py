@@ -1,10 +1,10 @@
-"""The price lists of `data/`: profiles, the sources they stand on, and a table of both."""
+"""The price lists of `data/`: profiles, and the sources they stand on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -183,42 +183,6 @@ def sources() -> Mapping[str, Source]:
     """Return every figure that some price stands on, by its name."""
     rows = _load("sources")
     return MappingProxyType({name: _source(name, row) for name, row in rows.items()})
-
-
-def table(profile: Profile, ops: Collection[str] | None = None) -> list[dict[str, Any]]:
-    """Return one row per price, in JSON's own types, with what it stands on spelt out.
-
-    Parameters
-    ----------
-    profile
-        The price list.
-    ops
-        Names of the operations wanted; None for all.
-    """
-    return [_row(profile.cost(name)) for name in (profile.costs if ops is None else ops)]
-
-
-def _row(cost: Cost) -> dict[str, Any]:
-    return {
-        "op": cost.op,
-        "value": float(cost.value),
-        "low": float(cost.low),
-        "high": float(cost.high),
-        "unit": cost.unit,
-        "dist": cost.dist,
-        "cv": float(cost.cv),
-        "confidence": cost.confidence,
-        "assumed": cost.assumed,
-        "overridden": cost.overridden,
-        "source": "; ".join([cost.source, *(_reference(name) for name in cost.basis)]),
-        "derivation": cost.derivation,
-    }
-
-
-def _reference(name: str) -> str:
-    """Write one name of a basis with its address, if it has one."""
-    source = sources().get(name)
-    return f"{name} ({source.url or source.source})" if source else name
 
 
 def _data() -> Any:
