@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, ParamSpec
 
 from virtsim.errors import InputError, did_you_mean
-from virtsim.model.ring import Ring, Virtqueue
+from virtsim.model.features import Features
+from virtsim.model.ring import DescriptorRing, Ring, Virtqueue
 from virtsim.model.stage import Stage
 
 Seam = Literal["app", "virtqueue", "skb", "mbuf", "register", "dma", "link", "any"]
-Element = Stage | Ring | Virtqueue
+Element = Stage | Ring | Virtqueue | DescriptorRing
 P = ParamSpec("P")
 
 
@@ -22,7 +23,10 @@ class Part:
     """A named piece of a path, read both ways.
 
     ``tx`` and ``rx`` list its stages and rings in the order in which a packet of that direction
-    meets them. ``inner`` and ``outer`` are the kinds of its seams, guest side first.
+    meets them. ``inner`` and ``outer`` are the kinds of its seams, guest side first. ``through`` is
+    what a guest does to forward a packet from its receive to its transmit queue; ``turn`` what a
+    packet meets, instead of both halves, where it turns back to another guest. ``features`` are
+    the virtio features that a device offers or a guest's driver accepts.
     """
 
     name: str
@@ -30,6 +34,9 @@ class Part:
     outer: Seam
     tx: tuple[Element, ...] = ()
     rx: tuple[Element, ...] = ()
+    through: tuple[Element, ...] = ()
+    turn: tuple[Element, ...] = ()
+    features: Features = frozenset()
     made_by: Callable[..., Part] | None = field(default=None, compare=False, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 

@@ -19,7 +19,7 @@ class Arm:
     """
 
     of: Literal["work", "room"]
-    when: Literal["entry", "take", "publish", "stop", "empty"]
+    when: Literal["entry", "take", "publish", "stop", "empty", "clean"]
     value: Literal["next", "share", "off", "still"]
     ops: Ops = ()
     passed: bool = False
@@ -29,17 +29,20 @@ class Arm:
 class Stage:
     """A handler: takes packets from the ring before it and hands them to what comes next.
 
-    A stage without a thread runs inline, on its caller's. Ops are paid per delivery (``entry``;
+    A stage without a thread runs inline, on its caller's, and on its caller's batch; one on the
+    thread ``CALLER`` takes from a ring of its own whenever its caller notifies it (level "hardirq":
+    inside an exit, the guest stands still). Ops are paid per delivery (``entry``;
     ``room_entry`` if it tells of room on the ring ahead), per turn (``turn``), per batch
     (``batch_ops``), per packet (``lead`` before the stage looks at the ring ahead, ``ops`` after),
-    per refill of receive buffers (``refill``), at an empty ring (``empty_ops``) or per look that
-    finds nothing (``poll``). The other fields are those of
-    :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead.
+    per refill of receive buffers (``refill``, once ``refill_at`` are missing), at an empty ring
+    (``empty_ops``) or per look that finds nothing (``poll``). The other fields are those of
+    :class:`virtsim.program.StageRow`; ``completion`` takes back the slots of the ring ahead, and a
+    stage that ``cleans`` does the work of its thread's completion in passing.
     """
 
     name: str
     thread: Thread | None = None
-    level: Literal["softirq", "process"] = "process"
+    level: Literal["hardirq", "softirq", "process"] = "process"
     ops: Ops = ()
     lead: Ops = ()
     entry: Ops = ()
@@ -50,6 +53,7 @@ class Stage:
     poll: Ops = ()
     rearm: Ops = ()
     refill: Ops = ()
+    refill_at: int = 0
     gather: Literal["fill", "burst"] = "fill"
     batch: int = 1
     budget: int = 1 << 30
@@ -61,11 +65,12 @@ class Stage:
     room: int = 1
     retries: int = 0
     on_empty: Literal["rearm", "serve_armed", "leave"] = "rearm"
-    recheck: Literal["continue", "requeue"] = "continue"
+    recheck: Literal["continue", "requeue", "none"] = "continue"
     flush: Literal["before_rearm", "after_rearm"] = "before_rearm"
     defer: bool = False
     timer_ps: int = 0
     reclaims: bool = False
+    cleans: bool = False
     arms: tuple[Arm, ...] = ()
     completion: Stage | None = None
     restart: Ops = ()

@@ -41,10 +41,29 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long a poller sleeps between two iterations.
+
+    After an iteration with fewer than ``few`` packets on every ring the sleep grows by ``step_ps``
+    up to ``max_ps``; after another it is divided by ``relax`` (0: back to nothing) and not slept.
+    With ``period_ps`` iterations start that far apart. ``sleep`` is paid, ``late`` is overshoot.
+    """
+
+    step_ps: int = 0
+    max_ps: int = 0
+    few: int = 1
+    relax: int = 2
+    period_ps: int = 0
+    sleep: Ops = ("sys.nanosleep",)
+    late: Ops = ("sys.timer_slack",)
+
+
+@dataclass(frozen=True)
 class Poll:
-    """Looks at its rings for ever; ``loop`` opens each iteration."""
+    """Looks at its rings for ever; ``loop`` opens each iteration, ``pace`` may put it to sleep."""
 
     loop: Ops = ()
+    pace: Pace | None = None
 
 
 Wait = Always | Sleep | Poll
@@ -83,11 +102,18 @@ def softirq(name: str = "softirq") -> Thread:
     return Thread(name, "softirq", Sleep())
 
 
-def poller(name: str, loop: Ops) -> Thread:
+def poller(name: str, loop: Ops, pace: Pace | None = None) -> Thread:
     """Return a poll-mode thread."""
-    return Thread(name, "poller", Poll(loop))
+    return Thread(name, "poller", Poll(loop, pace))
 
 
 def device(name: str) -> Thread:
     """Return a piece of hardware."""
     return Thread(name, "device", Always())
+
+
+CALLER = Thread("caller", "vcpu", Always())
+"""Whichever thread notifies the stage: it runs there, at once."""
+
+THE_POLLER = Thread("poller", "poller", Poll())
+"""The poll-mode thread of the switch in the path, whatever part brings it."""

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from virtsim.model.path import Part
 from virtsim.model.ring import Notify
-from virtsim.parts import guest, host_net, kvm, ovs_dpdk, qemu_net, vhost_net
+from virtsim.parts import guest, host_net, kvm, ovs_dpdk, qemu_net, snabb, vfio, vhost_net
+from virtsim.parts.e1000 import e1000
 from virtsim.parts.host_net import bridge, nic, none, tap
 from virtsim.parts.ovs_dpdk import nic_pmd
 from virtsim.parts.virtqueue import virtqueue
@@ -16,14 +17,20 @@ BY_NAME: Mapping[str, Callable[..., Part]] = MappingProxyType(
     {
         "guest.linux": guest.linux,
         "guest.pktgen": guest.pktgen,
+        "guest.dpdk": guest.dpdk,
         "virtqueue": virtqueue,
         "qemu.net": qemu_net.net,
         "vhost.worker": vhost_net.worker,
         "ovs.port": ovs_dpdk.port,
+        "snabb.vhost": snabb.vhost,
+        "snabb.tap": snabb.tap,
+        "e1000": e1000,
+        "vf": vfio.vf,
         "tap": tap,
         "bridge": bridge,
         "nic": nic,
         "nic.pmd": nic_pmd,
+        "nic.snabb": snabb.nic,
         "none": none,
     }
 )
@@ -44,6 +51,7 @@ __all__ = [
     "BY_NAME",
     "NOTIFICATIONS",
     "bridge",
+    "e1000",
     "guest",
     "host_net",
     "kvm",
@@ -52,7 +60,9 @@ __all__ = [
     "none",
     "ovs_dpdk",
     "qemu_net",
+    "snabb",
     "tap",
+    "vfio",
     "vhost_net",
     "virtqueue",
 ]

@@ -32,7 +32,7 @@ def tap(*, queue: int = TAP_QUEUE) -> Part:
 def bridge() -> Part:
     """Return a Linux bridge; it runs in whatever thread delivers the packet."""
     hop = Stage("bridge", ops=("bridge.fwd",))
-    return Part("bridge", "skb", "skb", tx=(hop,), rx=(hop,))
+    return Part("bridge", "skb", "skb", tx=(hop,), rx=(hop,), turn=(hop,))
 
 
 @part

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from virtsim.errors import InputError
+from virtsim.model.features import OVS_OFFERS
 from virtsim.model.path import Part, part
 from virtsim.model.ring import Ring
 from virtsim.model.stage import Stage
-from virtsim.model.thread import Thread, device, poller
+from virtsim.model.thread import THE_POLLER, Pace, Thread, device, poller
 from virtsim.parts.host_net import WIRE
+from virtsim.units import time_ps
 
 BURST = 32
 """NETDEV_MAX_BURST and MAX_PKT_BURST [lib/dpif-netdev.c, lib/vhost]."""
@@ -20,15 +22,24 @@ RETRIES = 8
 NIC_DESC = 2048
 
 
-def pmd() -> Thread:
+SLEEP_STEP = "1us"
+"""What an iteration with few packets adds to the sleep after it; few is under half a burst
+(PMD_SLEEP_THRESH, PMD_SLEEP_INC) [lib/dpif-netdev.c]."""
+
+
+def pmd(sleep: str) -> Thread:
     """Return the poll-mode thread that serves all queues given to it."""
-    return poller("pmd", loop=("pmd.loop",))
+    most = time_ps(sleep, "ovs.sleep")
+    step = time_ps(SLEEP_STEP, "step")
+    pace = Pace(step_ps=step, max_ps=most, few=BURST // 2, relax=0) if most else None
+    return poller("pmd", loop=("pmd.loop",), pace=pace)
 
 
 @part
 def port(
-    *, burst: int = BURST, retries: int = RETRIES, lookup: Literal["emc", "megaflow"] = "emc"
-) -> Part:
+    *, burst: int = BURST, retries: int = RETRIES, lookup: Literal["emc", "megaflow"] = "emc",
+    sleep: str = "0us",
+) -> Part:  # fmt: skip
     """Return a vhost-user port of OVS-DPDK with the flow lookup behind it.
 
     Parameters
@@ -39,6 +50,8 @@ def port(
         How often a burst that the guest has no room for is offered again, while some of it fits.
     lookup
         Where a packet's flow is found: exact-match cache or megaflow classifier.
+    sleep
+        Longest sleep between two iterations that found little (pmd-sleep-max); "0us" never sleeps.
     """
     if not 1 <= burst <= 32:
         raise InputError(
@@ -50,7 +63,7 @@ def port(
         raise InputError("ovs.lookup", f"{lookup!r} finds no flow", "'emc' or 'megaflow'")
     dequeue = Stage(
         "ovs.dequeue",
-        pmd(),
+        pmd(sleep),
         ops=("vhostuser.deq", "vhostuser.deq_byte"),
         batch_ops=("vhostuser.deq_burst",),
         poll=("pmd.empty_poll",),
@@ -71,7 +84,10 @@ def port(
         full="retry",
         retries=retries,
     )
-    return Part("ovs", "virtqueue", "mbuf", tx=(dequeue, switch), rx=(switch, enqueue))
+    return Part(
+        "ovs", "virtqueue", "mbuf", tx=(dequeue, switch), rx=(switch, enqueue),
+        turn=(dequeue, switch, enqueue), features=OVS_OFFERS,
+    )  # fmt: skip
 
 
 @part
@@ -88,7 +104,7 @@ def nic_pmd(*, descriptors: int = NIC_DESC, burst: int = BURST) -> Part:
     )
     receive = Stage(
         "nic.receive",
-        pmd(),
+        THE_POLLER,
         ops=("nicpmd.rx",),
         batch_ops=("nicpmd.rx_burst",),
         poll=("pmd.empty_poll",),

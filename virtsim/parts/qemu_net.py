@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from virtsim.errors import InputError
+from virtsim.model.features import QEMU_OFFERS
 from virtsim.model.path import Part, part
 from virtsim.model.stage import Arm, Stage
 from virtsim.model.thread import sleeper
@@ -64,4 +65,4 @@ def net(
         full="hold",
         arms=(Arm("room", "stop", "next", ("notify.rearm",)), Arm("room", "entry", "still")),
     )
-    return Part("qemu", "virtqueue", "skb", tx=(send,), rx=(receive,))
+    return Part("qemu", "virtqueue", "skb", tx=(send,), rx=(receive,), features=QEMU_OFFERS)

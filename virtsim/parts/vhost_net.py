@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from virtsim.errors import InputError
+from virtsim.model.features import VHOST_NET_OFFERS
 from virtsim.model.path import Part, part
 from virtsim.model.stage import Arm, Stage
 from virtsim.model.thread import Sleep, sleeper
@@ -70,5 +71,6 @@ def worker(
         arms=(Arm("room", "stop", "next", ("notify.rearm",)), Arm("room", "entry", "still")),
     )
     return Part(
-        "vhost", "virtqueue", "skb", tx=(tx, Stage("vhost.sendmsg", ops=("tun.skb",))), rx=(rx,)
-    )
+        "vhost", "virtqueue", "skb", tx=(tx, Stage("vhost.sendmsg", ops=("tun.skb",))), rx=(rx,),
+        features=VHOST_NET_OFFERS,
+    )  # fmt: skip

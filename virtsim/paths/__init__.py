@@ -7,13 +7,24 @@ from types import MappingProxyType
 
 from virtsim.errors import InputError, did_you_mean
 from virtsim.model.path import Path
+from virtsim.paths.e1000 import e1000
+from virtsim.paths.sriov import sriov
 from virtsim.paths.vhost_net import vhost_net
 from virtsim.paths.vhost_user_ovs import vhost_user_ovs
+from virtsim.paths.vhost_user_snabb import vhost_user_snabb
 from virtsim.paths.virtio_qemu import virtio_qemu
 
 SHIPPED: Mapping[str, Callable[[], Path]] = MappingProxyType(
-    {"virtio-qemu": virtio_qemu, "vhost-net": vhost_net, "vhost-user-ovs": vhost_user_ovs}
+    {
+        "e1000": e1000,
+        "virtio-qemu": virtio_qemu,
+        "vhost-net": vhost_net,
+        "vhost-user-ovs": vhost_user_ovs,
+        "vhost-user-snabb": vhost_user_snabb,
+        "sriov": sriov,
+    }
 )
+"""From full emulation to passthrough: the less of the host is in the way, the further down."""
 
 
 def path(name: str, where: str = "path") -> Path:
@@ -54,4 +65,14 @@ def all_paths() -> dict[str, Callable[[], Path]]:
     return known
 
 
-__all__ = ["SHIPPED", "all_paths", "path", "vhost_net", "vhost_user_ovs", "virtio_qemu"]
+__all__ = [
+    "SHIPPED",
+    "all_paths",
+    "e1000",
+    "path",
+    "sriov",
+    "vhost_net",
+    "vhost_user_ovs",
+    "vhost_user_snabb",
+    "virtio_qemu",
+]
