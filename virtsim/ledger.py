@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from virtsim.model.ops import ops
+from virtsim.model.ops import counts_of
 from virtsim.outcome import STATES, Outcome
 from virtsim.program import Program
 
@@ -82,13 +82,9 @@ def rows(program: Program, outcome: Outcome) -> Iterator[Row]:
 def counters(program: Program, outcome: Outcome) -> dict[str, int]:
     """Return how far the run moved each event counter."""
     totals = dict.fromkeys(COUNTERS, 0)
-    known = ops()
     for u, use in enumerate(program.uses):
-        op = known.get(use.op.partition(":")[0])
-        if op is None:
-            continue
         n = int(outcome.count[:, u].sum())
-        for name, each in op.counts.items():
+        for name, each in counts_of(use.op).items():
             totals[name] += int(outcome.bytes[:, u].sum()) if use.per_byte else n * each
     return totals
 

@@ -122,6 +122,26 @@ def test_a_fixed_pace_keeps_its_period() -> None:
     assert [int(t) for t in out.delivered_ps] == [60 + 11, 140 + 11, 400 + 11]
 
 
+def test_falling_asleep_is_part_of_a_fixed_pace() -> None:
+    """What a poller pays to fall asleep is taken off its sleep: the period of 20 stays 20.
+
+    Where the cost of 19 leaves less than nothing of it, the sleep is a picosecond: the next starts
+    are 19 + 1 apart, plus the iteration of 1.
+    """
+    for cost, apart in ((7, 20), (19, 21)):
+        rows = Rows("paced")
+        fall = rows.use("fall", cost, "poll")
+        thread = rows.thread(
+            wait="poll", loop=rows.use("loop", 1), idle_loop=rows.use("idle", 1, "poll"),
+            pace=PaceRow(period_ps=20, uses=fall),
+        )  # fmt: skip
+        rows.stage(thread, rows.ring(), rows.use("serve", 10), gather="burst", batch=4)
+        rows.source()
+        case = rows.case([500])
+        starts = times(played(case), case, "idle")
+        assert set(np.diff(starts).tolist()) == {apart}
+
+
 def test_two_paced_pollers_let_a_run_end() -> None:
     """Pollers that only sleep and look keep no run alive: it ends with its last packet."""
     rows = Rows("two")

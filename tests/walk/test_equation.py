@@ -22,6 +22,11 @@ Both = Callable[..., tuple[int, Equation]]
 DEFAULT = "skylake-2018-mitig"
 ARRIVALS = (0, 1, 777_777, 50_000_000, 123_456_789, 2_000_000_000)
 VHOST, QEMU, OVS = path("vhost-net"), path("virtio-qemu"), path("vhost-user-ovs")
+E1000, SRIOV = path("e1000"), path("sriov")
+SNABB = path("vhost-user-snabb").but({"snabb.pacing": "busy"})
+EACH = {name: path(name) for name in SHIPPED} | {"vhost-user-snabb": SNABB}
+DIRECTIONS = ("tx", "rx", "pvp", "v2v")
+GUESTS = ("poll", "halt", "pktgen", "dpdk")
 EXIT = {"virtqueue.kick": kvm.exit_to_qemu()}
 VARIANTS: dict[str, tuple[Path, str]] = {
     "ioeventfd off, qemu": (QEMU.but(EXIT), "tx"),
@@ -90,6 +95,18 @@ VARIANTS: dict[str, tuple[Path, str]] = {
         ),
         "rx",
     ),
+    "no mitigation": (E1000.but({"e1000.mitigation": "0us"}), "tx"),
+    "e1000 without APICv": (E1000.but({"e1000.apicv": False, "guest.idle": "poll"}), "rx"),
+    "e1000, halted without APICv": (E1000.but({"e1000.apicv": False}), "rx"),
+    "RDT per poll": (E1000.but({"guest.refill": "poll"}), "rx"),
+    "RDT per poll, bridged": (E1000.but({"guest.refill": "poll"}), "pvp"),
+    "small e1000 ring": (E1000.but({"e1000.ring": 32}), "v2v"),
+    "e1000 on a single pktgen": (E1000.swap("guest", guest.pktgen(nic="e1000", burst=1)), "tx"),
+    "moderated VF": (SRIOV.but({"vf.moderation": "50us"}), "rx"),
+    "VF polled in bursts of 4": (SRIOV.swap("guest", guest.dpdk(nic="vf", burst=4)), "pvp"),
+    "no bridge, there and back": (VHOST.swap("bridge", none()), "pvp"),
+    "qemu timer, there and back": (QEMU.but({"qemu.tx": "timer"}), "pvp"),
+    "megaflow between guests": (OVS.but({"ovs.lookup": "megaflow"}), "v2v"),
     "own chain, polled": (
         Path("mine", guest.linux(), virtqueue(call=kvm.irqfd()), ovs_dpdk.port(), nic_pmd()),
         "rx",
@@ -97,17 +114,44 @@ VARIANTS: dict[str, tuple[Path, str]] = {
 }
 
 
-@pytest.mark.parametrize("idle", ["poll", "halt"])
-@pytest.mark.parametrize("direction", ["tx", "rx"])
-@pytest.mark.parametrize("name", SHIPPED)
-def test_equation_is_the_simulated_latency(
-    both: Both, name: str, direction: str, idle: str
-) -> None:
+def with_guest(chosen: Path, kind: str) -> Path:
+    """Return a path with a Linux guest that polls or halts when idle, or with another guest."""
+    if kind in ("poll", "halt"):
+        return chosen.but({"guest.idle": kind})
+    make = {"pktgen": guest.pktgen, "dpdk": guest.dpdk}[kind]
+    return chosen.swap("guest", make(nic=chosen.parts[0].options["nic"]))
+
+
+CASES = {
+    f"{name} {direction} {kind}": (with_guest(chosen, kind), direction)
+    for (name, chosen), direction, kind in itertools.product(EACH.items(), DIRECTIONS, GUESTS)
+    if kind != "pktgen" or direction == "tx"
+}
+"""Every path in every direction with every guest that it can have."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equation_is_the_simulated_latency(both: Both, case: str) -> None:
     """The equation's value is the played packet's latency: any profile, size and arrival."""
-    chosen = path(name).but({"guest.idle": idle})
+    chosen, direction = CASES[case]
     for book, size_b, at_ps in itertools.product(profile_names(), (64, 1518), ARRIVALS):
         latency, costs = both(chosen, direction, prices=profile(book), size_b=size_b, at_ps=at_ps)
         assert costs.value_ps == latency, (book, size_b, at_ps, str(costs))
+
+
+INTERRUPTS = [("posted", True), *itertools.product(("remapped", "eventfd"), (True, False))]
+VARIANTS |= {
+    f"VF {direction}, {how}, APICv {apicv}, {idle}, {iotlb}, vIOMMU {viommu}": (
+        SRIOV.but({"guest.idle": idle, "vf.interrupts": how, "vf.apicv": apicv,
+                   "vf.iotlb": iotlb, "vf.viommu": viommu}),
+        direction,
+    )
+    for direction, (how, apicv), (idle, iotlb, viommu) in itertools.product(
+        ("rx", "pvp", "v2v"),
+        INTERRUPTS,
+        (("poll", "hit", "off"), ("halt", "miss", "strict"), ("halt", "hit", "lazy")),
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -151,9 +195,7 @@ def test_distributed_prices_are_those_of_the_packet(both: Both) -> None:
 
 
 @given(
-    case=st.sampled_from(
-        [*VARIANTS.values(), *itertools.product((QEMU, VHOST, OVS), ("tx", "rx"))]
-    ),
+    case=st.sampled_from([*VARIANTS.values(), *CASES.values(), *CASES.values()]),
     seed=st.integers(0, 2**32),
     most_ps=st.sampled_from([1, 2, 5, 1000, 1_000_000]),
     size_b=st.integers(64, 9000),
@@ -223,9 +265,10 @@ def test_text_names_ops_in_the_order_of_the_way(both: Both) -> None:
     """The text is the sum in op names, bytes as a factor, and its value in microseconds."""
     _, costs = both(VHOST.but({"guest.idle": "poll"}), "tx")
     assert str(costs) == (
-        "guest.sock_send + guest.virtio_tx + kick.vcpu + wake.signal + wake.sched + cstate.C1 + "
-        "vhost.handle_enter + vhost.tx_pkt + 64 B x vhost.tx_byte + tun.skb + bridge.fwd + "
-        "linux.nic_tx + pcie.doorbell + pcie.dma_rtt + nic.latency + link.wire = 7.637 us"
+        "guest.sock_send + guest.virtio_tx + kick.vcpu:mmio + wake.signal + wake.sched + "
+        "cstate.C1 + vhost.handle_enter + vhost.tx_pkt + 64 B x vhost.tx_byte + tun.skb + "
+        "bridge.fwd + linux.nic_tx + pcie.doorbell + pcie.dma_rtt + nic.latency + link.wire "
+        "= 7.637 us"
     )
 
 
@@ -250,3 +293,91 @@ def test_threads_that_share_a_core_are_refused(both: Both) -> None:
     """Where scheduling decides, the tables leave no single answer."""
     with pytest.raises(InputError, match="share a core"):
         both(VHOST, "tx", host=Host(placement={"vcpu0": 1, "vhost": 1}))
+
+
+# -- what the newer mechanisms add -----------------------------------------------------------------
+
+
+def test_called_stage_is_inside_the_callers_turn(both: Both) -> None:
+    """The e1000's work is paid by the vCPU, between its exit and the wire: one thread, no wait."""
+    _, costs = both(with_guest(E1000, "poll"), "tx")
+    ops = [term.op for term in costs.terms]
+    inside = ops[ops.index("exit.user_mmio") : ops.index("pcie.dma_rtt")]
+    assert inside[:3] == ["exit.user_mmio", "exit.user_dev_extra", "e1000.tx_desc"]
+    assert inside[-1] == "pcie.doorbell"
+    assert {term.who for term in costs.terms if term.op in inside} == {"vcpu0"}
+
+
+def test_relays_are_on_the_way(both: Both) -> None:
+    """An interrupt through the host's handler and QEMU pays both, and each wake-up on the way."""
+    chosen = SRIOV.but({"vf.interrupts": "eventfd"})
+    _, costs = both(chosen, "rx")
+    who = [name for name, _ in itertools.groupby(term.who for term in costs.terms)]
+    assert who == ["vcpu0", "irq", "qemu", "vcpu0"]
+    assert [t.op for t in costs.terms].count("wake.signal") == 2
+
+
+def test_wakeup_vector_only_where_the_vcpu_sleeps(both: Both) -> None:
+    """A posted interrupt is a delay of the running vCPU, or a host interrupt that wakes it."""
+    for idle, has, lacks in (
+        ("poll", "vfio.irq_posted", "vfio.pi_wakeup"),
+        ("halt", "vfio.pi_wakeup", "vfio.irq_posted"),
+    ):
+        _, costs = both(with_guest(SRIOV, idle), "rx")
+        ops = [term.op for term in costs.terms]
+        assert has in ops
+        assert lacks not in ops
+
+
+def test_poller_passes_its_other_looks_on_the_way(both: Both) -> None:
+    """Between two stages of one poller the packet waits for what the poller passes, op by op."""
+    latency, costs = both(with_guest(SNABB, "dpdk"), "v2v")
+    assert costs.value_ps == latency
+    waits = [term.who for term in costs.terms if term.kind == "poll wait"]
+    assert waits == ["vcpu0", "snabb", "vcpu0.b"]
+
+
+@pytest.mark.parametrize("late_ps", [-(10**5), -1, 0, 1, 10**6])
+def test_packet_waits_for_a_thread_that_it_left_at_work(both: Both, late_ps: int) -> None:
+    """There and back through the main loop: a kick that comes while it still works is queued.
+
+    Its work after the packet (the read that finds tap empty) is made as long as it takes the packet
+    to come back, and a bit shorter or longer: then it sleeps, or the packet waits for it.
+    """
+    chosen = with_guest(QEMU, "dpdk")
+    book = profile(DEFAULT)
+    _, costs = both(chosen, "pvp", prices=book)
+    spans = [(a, b, t) for a, b, t in costs.intervals()]
+    left = next(b for _, b, t in spans if t.op == "copy.l3")
+    kicked = next(b for _, b, t in spans if t.op == "kick.vcpu:mmio")
+    slow = book.override({"tap.read_empty": f"{kicked - left + late_ps}ps"}, "test")
+    latency, costs = both(chosen, "pvp", prices=slow)
+    assert costs.value_ps == latency
+    queued = [(term.who, term.ps) for term in costs.terms if term.op == "queued"]
+    assert queued == ([("qemu", late_ps)] if late_ps > 0 else [])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "direction", "why"),
+    [
+        (path("vhost-user-snabb"), "tx", "snabb sleeps between its looks"),
+        (path("vhost-user-snabb").but({"snabb.pacing": "fixed"}), "rx", "snabb sleeps"),
+        (VHOST.but({"vhost.spin": "50us"}), "pvp", "returns to vhost while it spins"),
+    ],
+)
+def test_what_the_tables_do_not_say_is_refused(
+    both: Both, chosen: Path, direction: str, why: str
+) -> None:
+    """A poller's sleeps depend on all before, a spin on when the packet comes back: no equation."""
+    with pytest.raises(InputError, match=why):
+        both(chosen, direction)
+
+
+def test_sum_in_words_names_who_is_waited_for(both: Both) -> None:
+    """Waits are named with the thread; other terms are their ops."""
+    _, costs = both(with_guest(SRIOV, "dpdk"), "v2v")
+    assert str(costs) == (
+        "poll wait(vcpu0) + nicpmd.tx_burst + pcie.doorbell + guest.dpdk_app + nicpmd.tx + "
+        "pcie.dma_rtt + nic.latency + link.wire + nic.latency + pcie.dma_write + "
+        "poll wait(vcpu0.b) + nicpmd.rx_burst + nicpmd.rx + guest.dpdk_app = 1.961 us"
+    )

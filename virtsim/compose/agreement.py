@@ -1,4 +1,4 @@
-"""What driver and device of each virtqueue agree on, carried over to the path before it is laid out.
+"""What the two sides of each virtqueue agree on, carried over to the path before it is laid out.
 
 A queue that asks for what one of the sides does not have falls back, as QEMU does: no event index
 is flags, no packed ring is a split one.
@@ -6,25 +6,29 @@ is flags, no packed ring is a split one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from virtsim.costs.variants import VARIANTS
-from virtsim.errors import InputError
 from virtsim.model.features import Feature, Negotiated
 from virtsim.model.negotiation import agreed, has_virtqueue, sides, virtqueue_of
 from virtsim.model.path import Element, Part, Path
-from virtsim.model.ring import Virtqueue
+from virtsim.model.ring import NEVER, Virtqueue
 from virtsim.model.stage import Ops, Stage
+from virtsim.model.thread import Poll
 
 PACKED = "packed"
 """The variant of an op that looks at a packed ring."""
+
+CHECKSUM = "csum.byte"
+"""What a device in software pays if the driver leaves checksums to it, as agreed by CSUM."""
 
 
 def as_agreed(path: Path) -> tuple[Path, tuple[str, ...]]:
     """Return a path whose virtqueues are what their two sides agree on, and what fell away.
 
     The ops of the two parts at a packed ring become their ``:packed`` variants, where there are
-    any.
+    any; checksums that the driver does itself are no op of the device.
 
     Raises
     ------
@@ -39,30 +43,38 @@ def as_agreed(path: Path) -> tuple[Path, tuple[str, ...]]:
         deal, asked = agreed(path, part.name), virtqueue_of(part)
         assert deal is not None
         got = _fallen_back(asked, deal)
-        notes += _notes(path.name, asked, got, deal)
+        driver, _ = sides(path, part)
+        notes += _notes(path.name, asked, got, deal, told=_tells(asked, driver))
         parts[part.name] = _mapped(parts[part.name], {asked: got})
-        if got.ring == PACKED:
-            for side in (s for s in sides(path, part) if s is not None):
-                parts[side.name] = _packed(parts[side.name])
+        for side in (s for s in sides(path, part) if s is not None):
+            if got.ring == PACKED:
+                parts[side.name] = _with_ops(parts[side.name], _variants)
+            if Feature.CSUM not in deal.agreed:
+                parts[side.name] = _with_ops(parts[side.name], _without_checksums)
     return Path(path.name, *parts.values(), summary=path.summary), tuple(notes)
 
 
 def _fallen_back(asked: Virtqueue, deal: Negotiated) -> Virtqueue:
     """Return a virtqueue with what was agreed on of what was asked for."""
     suppress = deal.suppress if asked.suppress == "event_idx" else asked.suppress
-    try:
-        return replace(asked, suppress=suppress, ring=deal.ring)
-    except InputError as error:
-        hint = f"RING_PACKED is {_why(deal, Feature.RING_PACKED)}, so the ring is split"
-        raise InputError(error.where, error.got, error.want, hint) from None
+    return replace(asked, suppress=suppress, ring=deal.ring)
 
 
-def _notes(path: str, asked: Virtqueue, got: Virtqueue, deal: Negotiated) -> list[str]:
+def _tells(queue: Virtqueue, driver: Part | None) -> bool:
+    """Tell whether there is any notification: a kick, or a driver that does not poll."""
+    threads = [e.thread for e in driver.rx if isinstance(e, Stage)] if driver else []
+    polls = any(thread is not None and isinstance(thread.wait, Poll) for thread in threads)
+    return queue.kick != NEVER or not polls
+
+
+def _notes(
+    path: str, asked: Virtqueue, got: Virtqueue, deal: Negotiated, *, told: bool
+) -> list[str]:
     fallen: list[str] = []
     if got.ring != asked.ring:
         why = _why(deal, Feature.RING_PACKED)
         fallen.append(f"{path}: a split ring, not a packed one (RING_PACKED: {why})")
-    if got.suppress != asked.suppress:
+    if got.suppress != asked.suppress and told:
         why = _why(deal, Feature.EVENT_IDX)
         fallen.append(f"{path}: notifications are held back by flags (EVENT_IDX: {why})")
     return fallen
@@ -84,11 +96,14 @@ def _mapped(part: Part, others: dict[Virtqueue, Virtqueue]) -> Part:
     return replace(part, tx=other(part.tx), rx=other(part.rx))
 
 
-def _packed(part: Part) -> Part:
-    """Return a part whose ops look at a packed ring."""
+def _with_ops(part: Part, change: Callable[[Ops], Ops]) -> Part:
+    """Return a part with the ops of its stages changed."""
+
+    def one(stage: Stage) -> Stage:
+        return replace(stage, ops=change(stage.ops), batch_ops=change(stage.batch_ops))
 
     def other(elements: tuple[Element, ...]) -> tuple[Element, ...]:
-        return tuple(_packed_stage(e) if isinstance(e, Stage) else e for e in elements)
+        return tuple(one(e) if isinstance(e, Stage) else e for e in elements)
 
     return replace(
         part, tx=other(part.tx), rx=other(part.rx), through=other(part.through),
@@ -96,9 +111,9 @@ def _packed(part: Part) -> Part:
     )  # fmt: skip
 
 
-def _packed_stage(stage: Stage) -> Stage:
-    return replace(stage, ops=_variants(stage.ops), batch_ops=_variants(stage.batch_ops))
-
-
 def _variants(ops: Ops) -> Ops:
     return tuple(f"{op}:{PACKED}" if f"{op}:{PACKED}" in VARIANTS else op for op in ops)
+
+
+def _without_checksums(ops: Ops) -> Ops:
+    return tuple(op for op in ops if op != CHECKSUM)

@@ -194,7 +194,12 @@ class _Builder:
         self._ahead(draft, mine, inline_stages)
 
     def _mapping(self, draft: Draft) -> Uses:
-        """Return what a driver pays to let its device reach a packet's buffer."""
+        """Return what a driver pays to let its device reach a packet's buffer.
+
+        A poll-mode driver maps its memory once, beforehand.
+        """
+        if draft.polls:
+            return ()
         sides = ((draft.ring, draft.taken, "rx"), (draft.out, draft.ahead, "tx"))
         for ring, queue, half in sides:
             if isinstance(queue, DescriptorRing) and self.channels.halves[ring] == half:

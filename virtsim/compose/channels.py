@@ -28,6 +28,7 @@ class Channels:
         self.parts: list[str] = []
         self.halves: list[Half] = []
         self.driven: list[bool] = []
+        self.in_exit: list[bool] = []
         self.rows: list[ChannelRow] = []
         self.relays: list[tuple[int, tuple[Stage, ...], str]] = []
 
@@ -40,6 +41,8 @@ class Channels:
         self.parts.append(step.part)
         self.halves.append(step.half)
         self.driven.append(driven)
+        kick = getattr(step.element, "kick", NEVER)
+        self.in_exit.append(kick.inline)  # the device works inside the driver's exits
         return len(self.rings) - 1
 
     def idle_ring(self, name: str) -> int:
@@ -175,7 +178,7 @@ class Channels:
             forward,
             cast(Mode, mode),
             target,
-            send=self._use(line.send, cause, part),
+            send=self._use(line.send, cause, part, self.in_exit[ring]),
             running=self._use(line.running, "deliver", part),
             intrude=self._use(line.intrude, "deliver", part),
             gap_ps=gap_ps,

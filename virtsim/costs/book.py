@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from virtsim.costs.cost import Confidence, Cost, widened
 from virtsim.costs.override import Change, overridden
 from virtsim.errors import InputError, did_you_mean
+from virtsim.plugins import plugged
 
 Level = Literal["low", "typical", "high"]
 
@@ -163,12 +164,23 @@ def profile_names() -> tuple[str, ...]:
 
 
 def profile(name: str, where: str = "profile") -> Profile:
-    """Return the price list called `name`; `InputError` if there is none."""
+    """Return the price list called `name`, shipped or a plugin's; `InputError` if there is none."""
     names = profile_names()
-    if name not in names:
-        got, want = f"'{name}' is not a profile", f"one of {', '.join(names)}"
-        raise InputError(where, got, want, did_you_mean(name, names))
-    return _profile(name)
+    if name in names:
+        return _profile(name)
+    more = plugged("virtsim.profiles", names, _problem)
+    if name not in more:
+        known = (*names, *more)
+        got, want = f"'{name}' is not a profile", f"one of {', '.join(known)}"
+        raise InputError(where, got, want, did_you_mean(name, known))
+    made: Profile = more[name]()
+    return replace(made, name=name)
+
+
+def _problem(make: Any) -> str | None:
+    """Tell what is wrong with a plugin's price list, which is made once to find out."""
+    made = make()
+    return None if isinstance(made, Profile) else f"it makes {type(made).__name__}, not a Profile"
 
 
 @cache

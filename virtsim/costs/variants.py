@@ -12,7 +12,7 @@ from virtsim.costs.book import Profile, kick_cost
 from virtsim.costs.cost import Cost, widened
 from virtsim.errors import InputError, did_you_mean
 from virtsim.model.layout import index_lines_saved
-from virtsim.model.ops import ops
+from virtsim.model.ops import IN_PLACE, ops
 
 LINE_B = 64
 OVERLAP = 10
@@ -25,6 +25,12 @@ PACKED = (
     *("qemu.net_tx", "qemu.net_rx", "guest.virtio_tx", "guest.virtio_rx"),
 )
 """Ops in which one side reads the index that the other side wrote, for a burst or for a packet."""
+
+
+COPYING = ("snabb.vhost_deq", "snabb.vhost_enq")
+"""Ops with a copy, which the zero-copy prototype of 2014 left out."""
+
+SHORT_SLACK = Fraction(1000)
 
 
 def cost_of(profile: Profile, op: str) -> Cost:
@@ -121,6 +127,67 @@ def _packed(profile: Profile, op: str) -> Cost:
     )
 
 
+def _page_walk(profile: Profile) -> Cost:
+    """Price a TLB miss: the walk's upper levels are cached in the core, its last one is a load."""
+    cached, load = profile.cost("mem.first_touch"), profile.cost("mem.dram")
+    walk = replace(
+        load,
+        op="mem.dram:walk",
+        low=cached.low,
+        high=2 * load.high,
+        source="derived",
+        derivation=(
+            "one mem.dram for the last level of the page tables; low: its line is still in L3 "
+            "(mem.first_touch), high: the level above is a load, too"
+        ),
+        confidence="assumed",
+        basis=(load.op, cached.op),
+        moved_by=_overridden(load, cached),
+    )
+    return widened(walk)
+
+
+def _in_place(profile: Profile, op: str) -> Cost:
+    """Price the work on a packet's descriptors without its copy.
+
+    The line of its header is touched all the same, and an address is translated for the device
+    where a packet is allocated otherwise.
+    """
+    whole, copy = profile.cost(op), profile.cost("copy.fixed")
+    return widened(
+        replace(
+            whole,
+            op=f"{op}:{IN_PLACE}",
+            value=whole.value - copy.value,
+            low=whole.low - copy.low,
+            high=whole.high - copy.high,
+            source="derived",
+            derivation=f"{op} less copy.fixed",
+            confidence="assumed",
+            basis=(op, copy.op),
+            moved_by=_overridden(whole, copy),
+        )
+    )
+
+
+def _slack_of_ovs(profile: Profile) -> Cost:
+    """Price how much a thread oversleeps that has asked for a slack of a microsecond."""
+    slack = profile.cost("sys.timer_slack")
+    return replace(
+        slack,
+        op="sys.timer_slack:1us",
+        value=min(slack.value, SHORT_SLACK),
+        low=min(slack.low, SHORT_SLACK),
+        high=min(slack.high, SHORT_SLACK),
+        derivation=(
+            "PMD_TIMER_RES_NS, which OVS sets for its poll-mode threads "
+            "[lib/dpif-netdev.c: pmd_thread_main]; not above sys.timer_slack"
+        ),
+        basis=(slack.op,),
+        moved_by=_overridden(slack),
+    )
+
+
 def _overridden(*costs: Cost) -> tuple[str, ...]:
     return tuple(cost.op for cost in costs if cost.overridden)
 
@@ -130,6 +197,9 @@ VARIANTS: Mapping[str, Callable[[Profile], Cost]] = MappingProxyType(
         "kick.vcpu:mmio": _kick_by_mmio,
         "line.cross_socket:extra": _line_extra,
         "mem.dram_remote_add:byte": _remote_byte,
+        "mem.dram:walk": _page_walk,
+        "sys.timer_slack:1us": _slack_of_ovs,
+        **{f"{op}:{IN_PLACE}": partial(_in_place, op=op) for op in COPYING},
         **{f"{op}:packed": partial(_packed, op=op) for op in PACKED},
     }
 )

@@ -92,6 +92,20 @@ def op(name: str, where: str) -> Op:
         ) from None
 
 
+IN_PLACE = "in_place"
+"""The variant of an op that copies nothing."""
+
+
+def counts_of(spelt: str) -> Mapping[str, int]:
+    """Return how far one use of an op, or of a variant of it, moves each counter.
+
+    An operation that the dictionary does not know moves none.
+    """
+    name, _, variant = spelt.partition(":")
+    counts = ops()[name].counts if name in ops() else {}
+    return {k: n for k, n in counts.items() if k != "copies"} if variant == IN_PLACE else counts
+
+
 @cache
 def included(name: str) -> frozenset[str]:
     """Return the names of all operations inside the one called `name`, at any depth.

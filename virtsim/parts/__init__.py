@@ -12,6 +12,7 @@ from virtsim.parts.e1000 import e1000
 from virtsim.parts.host_net import bridge, nic, none, tap
 from virtsim.parts.ovs_dpdk import nic_pmd
 from virtsim.parts.virtqueue import virtqueue
+from virtsim.plugins import callable_or, plugged
 
 BY_NAME: Mapping[str, Callable[..., Part]] = MappingProxyType(
     {
@@ -36,6 +37,15 @@ BY_NAME: Mapping[str, Callable[..., Part]] = MappingProxyType(
 )
 """The spelling of each part in a scenario."""
 
+_NAMES = tuple(BY_NAME)
+_a_part = callable_or("a function that makes a Part")
+
+
+def all_parts() -> dict[str, Callable[..., Part]]:
+    """Return every part by its spelling, those of plugins (``virtsim.parts``) after the shipped."""
+    return {**BY_NAME, **plugged("virtsim.parts", _NAMES, _a_part)}
+
+
 NOTIFICATIONS: Mapping[str, Callable[..., Notify]] = MappingProxyType(
     {
         "kvm.ioeventfd": kvm.ioeventfd,
@@ -50,6 +60,7 @@ NOTIFICATIONS: Mapping[str, Callable[..., Notify]] = MappingProxyType(
 __all__ = [
     "BY_NAME",
     "NOTIFICATIONS",
+    "all_parts",
     "bridge",
     "e1000",
     "guest",

@@ -6,7 +6,7 @@ from virtsim.model.path import Part, part
 from virtsim.model.ring import DescriptorRing, Notify
 from virtsim.model.stage import Arm, Stage
 from virtsim.model.thread import CALLER, Thread, sleeper
-from virtsim.parts.guest_e1000 import REGISTER
+from virtsim.parts.guest_driver import REGISTER
 from virtsim.parts.qemu_net import TAP_READS
 from virtsim.units import time_ps
 
@@ -22,21 +22,25 @@ def e1000(*, ring: int = RING, mitigation: str = MITIGATION, apicv: bool = True)
     A write of TDT is an exit in which the vCPU thread fetches every descriptor, copies the frame
     and writes it to tap; the guest stands still meanwhile. Packets come in through the main loop.
     The interrupt is a level: raised by an ioctl, read and lowered by exits, ended by an EOI exit
-    even with APICv. Within the mitigation window it is raised by a timer on the main loop.
+    even with APICv. Within the mitigation window it is put off, and raised by a timer on the main
+    loop [hw/net/e1000.c: start_xmit, e1000_receive_iov, set_interrupt_cause, e1000_mit_timer].
+    That timer's wake-ups which find nothing to raise are left out.
 
     Parameters
     ----------
     ring
         Descriptors each way.
     mitigation
-        Least time between two interrupts; "0us" is QEMU up to 1.5, which had none.
+        Least time between two interrupts: "250us" is Linux's adaptive ITR in bulk receive, "0us"
+        QEMU up to 1.5, which had none (an interrupt per write of TDT).
     apicv
         Whether a running vCPU gets interrupts without an exit.
     """
     main = sleeper("qemu", "main_loop", loop=("qemu.loop",))
+    leave, access = REGISTER
     queue = DescriptorRing(
         ring,
-        kick=Notify("register", "driver", send=REGISTER, inline=True),
+        kick=Notify("register", "driver", send=(leave,), inline=True),
         call=_line(main, apicv),
         gap_ps=time_ps(mitigation, "e1000.mitigation"),
     )
@@ -44,6 +48,7 @@ def e1000(*, ring: int = RING, mitigation: str = MITIGATION, apicv: bool = True)
         "e1000.tx",
         CALLER,
         "hardirq",  # inside the exit nothing of the guest runs
+        turn=(access,),
         ops=("e1000.tx_desc", "copy.l3", "tap.write", "tap.write_byte"),
         on_empty="leave",
     )

@@ -14,6 +14,7 @@ from virtsim.model.stage import Stage
 from virtsim.model.thread import Poll, Thread
 from virtsim.parts import guest_e1000, guest_vf, guest_virtio
 from virtsim.parts.guest_driver import Driver, Nic, Pmd
+from virtsim.parts.guest_e1000 import Refill
 from virtsim.parts.guest_virtio import Kernel
 from virtsim.parts.kvm import Idle, vcpu
 
@@ -35,6 +36,7 @@ def linux(
     halt_poll_shrink: int = 2,
     kernel: Kernel = "6.15",
     napi_tx: bool = True,
+    refill: Refill = "batch",
     socket: int = SOCKET,
 ) -> Part:
     """Return a Linux guest: an application with a UDP socket, on one vCPU.
@@ -51,11 +53,14 @@ def linux(
     napi_tx
         virtio-net's completions interrupt (the default since Linux 5.3); off: only when the queue
         was stopped.
+    refill
+        e1000's writes of RDT: "batch", for 16 receive buffers at a time; "poll", also for what
+        is left at the end of each NAPI poll, as Linux does.
     socket
         Packets that the receiving socket holds before it drops.
     """
     thread = vcpu(idle=idle, halt_poll=halt_poll, halt_poll_shrink=halt_poll_shrink)
-    driver = _driver(nic, kernel, napi_tx)
+    driver = _driver(nic, kernel, napi_tx, refill)
     send = driver.sender("guest.send", thread, ("guest.sock_send",), burst=1)
     return _guest(nic, send, thread, driver, socket, forwards=True)
 
@@ -75,6 +80,7 @@ def pktgen(
     """Return a guest that sends with the in-kernel packet generator: no socket, a kick a burst.
 
     The generator spins on a stopped queue, so its vCPU does not halt unless told to (``idle``).
+    It receives as a Linux guest does, and forwards nothing.
     """
     if not 1 <= burst <= 256:
         raise InputError("guest.burst", f"bursts of {burst}", "1 to 256 packets")
@@ -132,6 +138,7 @@ def dpdk(*, nic: Nic = "virtio", burst: int = 32, idle: Idle = "poll") -> Part:
 
 def _pmd_receive(thread: Thread, pmd: Pmd, burst: int) -> Stage:
     """Return a receive burst: buffers are posted anew at its end, then the application has it."""
+    burstwise = pmd.refill_at == 0
     return Stage(
         "guest.pmd_rx",
         thread,
@@ -140,7 +147,9 @@ def _pmd_receive(thread: Thread, pmd: Pmd, burst: int) -> Stage:
         poll=("pmd.empty_poll",),
         gather="burst",
         batch=burst,
-        done="before",
+        done="before" if burstwise else "never",
+        refill=pmd.refill,
+        refill_at=pmd.refill_at,
         on_empty="leave",
     )
 
@@ -164,10 +173,10 @@ def _known(nic: str) -> None:
         raise InputError("guest.nic", f"no driver for a NIC '{nic}'", want, hint)
 
 
-def _driver(nic: Nic, kernel: Kernel, napi_tx: bool) -> Driver:
+def _driver(nic: Nic, kernel: Kernel, napi_tx: bool, refill: Refill = "batch") -> Driver:
     _known(nic)
-    virtio = guest_virtio.driver(kernel, napi_tx)
-    return {"virtio": virtio, "e1000": guest_e1000.DRIVER, "vf": guest_vf.DRIVER}[nic]
+    virtio, e1000 = guest_virtio.driver(kernel, napi_tx), guest_e1000.driver(refill)
+    return {"virtio": virtio, "e1000": e1000, "vf": guest_vf.DRIVER}[nic]
 
 
 def _guest(

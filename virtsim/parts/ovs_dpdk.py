@@ -21,18 +21,33 @@ RETRIES = 8
 
 NIC_DESC = 2048
 
-
 SLEEP_STEP = "1us"
 """What an iteration with few packets adds to the sleep after it; few is under half a burst
-(PMD_SLEEP_THRESH, PMD_SLEEP_INC) [lib/dpif-netdev.c]."""
+(PMD_SLEEP_THRESH, PMD_SLEEP_INC_US) [lib/dpif-netdev.c: pmd_thread_main]."""
+
+MOST_SLEEP = "10ms"
+"""PMD_RCU_QUIESCE_INTERVAL [lib/dpif-netdev.c: parse_pmd_sleep_list]."""
+
+SLACK = "sys.timer_slack:1us"
+"""A poll-mode thread asks for a fine timer: PMD_TIMER_RES_NS [lib/dpif-netdev.c]."""
 
 
 def pmd(sleep: str) -> Thread:
-    """Return the poll-mode thread that serves all queues given to it."""
+    """Return the poll-mode thread that serves all queues given to it.
+
+    Raises
+    ------
+    InputError
+        For a sleep longer than OVS takes.
+    """
     most = time_ps(sleep, "ovs.sleep")
-    step = time_ps(SLEEP_STEP, "step")
-    pace = Pace(step_ps=step, max_ps=most, few=BURST // 2, relax=0) if most else None
-    return poller("pmd", loop=("pmd.loop",), pace=pace)
+    if most > time_ps(MOST_SLEEP, ""):
+        raise InputError(
+            "ovs.sleep", f"sleeps of {sleep}", f"0us to {MOST_SLEEP}, as OVS truncates"
+        )
+    step = time_ps(SLEEP_STEP, "")
+    pace = Pace(step_ps=step, max_ps=most, few=BURST // 2, relax=0, late=(SLACK,))
+    return poller("pmd", loop=("pmd.loop",), pace=pace if most else None)
 
 
 @part
@@ -51,7 +66,8 @@ def port(
     lookup
         Where a packet's flow is found: exact-match cache or megaflow classifier.
     sleep
-        Longest sleep between two iterations that found little (pmd-sleep-max); "0us" never sleeps.
+        Longest sleep before an iteration (pmd-sleep-max); "0us" never sleeps. It grows while no
+        queue gives half a burst, and starts anew when one does.
     """
     if not 1 <= burst <= 32:
         raise InputError(

@@ -7,6 +7,7 @@ one packet is pulled and pushed twice (pvp), as a shift of less than a breath.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from virtsim.errors import InputError
@@ -41,14 +42,16 @@ def engine(pacing: Pacing, period: str, max_sleep: str) -> Thread:
     Raises
     ------
     InputError
-        For a way to pace breaths that there is not.
+        For a way to pace breaths that there is not, or no time from breath to breath.
     """
-    most = time_ps(max_sleep, "snabb.max_sleep")
+    most, apart = time_ps(max_sleep, "snabb.max_sleep"), time_ps(period, "snabb.period")
+    if not apart:
+        raise InputError("snabb.period", f"breaths {period} apart", "more", "snabb.pacing: busy")
     pace = {
         "adaptive": Pace(step_ps=time_ps(STEP, "snabb.step"), max_ps=most),
         "busy": None,
         # It sleeps until a deadline: what it oversleeps shifts breaths and stretches no period.
-        "fixed": Pace(period_ps=time_ps(period, "snabb.period"), late=()),
+        "fixed": Pace(period_ps=apart, late=()),
     }
     if pacing not in pace:
         want = f"one of {', '.join(pace)}"
@@ -59,14 +62,15 @@ def engine(pacing: Pacing, period: str, max_sleep: str) -> Thread:
 @part
 def vhost(
     *, pacing: Pacing = "adaptive", period: str = "100us", max_sleep: str = MAX_SLEEP,
-    link: int = LINK, pages: Pages = "huge", zero_copy: bool = False, csum: bool = True,
+    link: int = LINK, pages: Pages = "huge", zero_copy: bool = False,
 ) -> Part:  # fmt: skip
     """Return Snabb's VhostUser app with the links that join it to the next app.
 
     A breath pulls all that the guest has sent and pushes what the guest has buffers for; the rest
     waits on its link, and a full link drops. Used entries are published, and the guest is called
     if it wants to be, once per breath and queue. The guest never kicks
-    [src/lib/virtio/net_device.lua, virtq_device.lua].
+    [src/lib/virtio/net_device.lua, virtq_device.lua]. Checksums that a driver leaves to the device
+    are finished, and those of what it receives verified, in software.
 
     Parameters
     ----------
@@ -84,21 +88,17 @@ def vhost(
         TLB has forgotten the one that a packet's buffer is on. The guest's own walks are left out.
     zero_copy
         As in the prototype of 2014: packets stay in the guest's buffers, which the NIC reads and
-        fills. The guest has a sent buffer back when it is on the link, not when it is on the wire;
-        what finds no room on the link stays in its ring.
-    csum
-        Checksums are finished (out) and verified (in) in software, which a driver that has agreed
-        on CSUM leaves to Snabb: Linux does, DPDK's does not.
+        fills; from guest to guest they are copied once. The guest has a sent buffer back when it is
+        on the link, not when it is on the wire; what finds no room there stays in its ring.
     """
     if link < 1:
         raise InputError("snabb.link", f"a link for {link} packets", "at least 1")
     thread = engine(pacing, period, max_sleep)
-    touched = _touched(pages, zero_copy, csum)
     way = ":in_place" if zero_copy else ""
     pull = Stage(
         "snabb.vhost_pull",
         thread,
-        ops=(f"snabb.vhost_deq{way}", *touched, "snabb.link"),
+        ops=(f"snabb.vhost_deq{way}", *_touched(pages, zero_copy), "snabb.link"),
         batch_ops=("call.check",),
         gather="burst",
         batch=32768,
@@ -107,10 +107,10 @@ def vhost(
         full="wait" if zero_copy else "drop",
         on_empty="leave",
     )
-    push = Stage(
+    copying = Stage(
         "snabb.vhost_push",
         thread,
-        ops=(f"snabb.vhost_enq{way}", *touched),
+        ops=("snabb.vhost_enq", *_touched(pages, False)),
         batch_ops=("call.check",),
         gather="burst",
         batch=link,
@@ -119,6 +119,7 @@ def vhost(
         full="wait",
         on_empty="leave",
     )
+    push = replace(copying, ops=(f"snabb.vhost_enq{way}", *_touched(pages, zero_copy)))
     to_guest, from_guest = Ring("snabb.to_guest", link), Ring("snabb.from_guest", link)
     return Part(
         "snabb",
@@ -126,12 +127,12 @@ def vhost(
         "mbuf",
         tx=(pull, from_guest),
         rx=(to_guest, push),
-        turn=(pull, from_guest, push),
+        turn=(pull, from_guest, copying),
         features=SNABB_OFFERS,
     )
 
 
-def _touched(pages: Pages, zero_copy: bool, csum: bool) -> Ops:
+def _touched(pages: Pages, zero_copy: bool) -> Ops:
     """Return what each packet's memory costs, either way.
 
     Raises
@@ -143,7 +144,7 @@ def _touched(pages: Pages, zero_copy: bool, csum: bool) -> Ops:
         raise InputError("snabb.pages", f"{pages!r} pages", "'huge' or 'small'")
     walk = ("mem.dram:walk",) if pages == "small" else ()
     copied = () if zero_copy else ("snabb.vhost_byte",)
-    return (*walk, *copied, *(("csum.byte",) if csum else ()))
+    return (*walk, *copied, "csum.byte")
 
 
 @part
@@ -163,8 +164,8 @@ def nic(*, descriptors: int = NIC_DESC, pull: int = PULL) -> Part:
     """
     if not 32 <= descriptors <= 32768:
         raise InputError("nic.descriptors", f"{descriptors} descriptors", "32 to 32768")
-    if not 1 <= pull <= descriptors:
-        raise InputError("nic.pull", f"{pull} packets a breath", f"1 to {descriptors}")
+    if pull < 1:
+        raise InputError("nic.pull", f"{pull} packets a breath", "at least 1")
     send = Stage(
         "snabb.nic_push",
         THE_POLLER,
@@ -198,7 +199,7 @@ def tap(*, pull: int = PULL) -> Part:
 
     What the kernel does with a packet that is written to the tap, down to the NIC's driver, happens
     inside that call, on the engine's thread. Every breath ends its pull with a read that finds
-    nothing [src/apps/tap/tap.lua].
+    nothing, here even one that has read its most [src/apps/tap/tap.lua].
 
     Parameters
     ----------
@@ -209,9 +210,7 @@ def tap(*, pull: int = PULL) -> Part:
         raise InputError("snabb_tap.pull", f"{pull} packets a breath", "at least 1")
     push = Stage("snabb.tap_push", THE_POLLER, gather="burst", batch=LINK, on_empty="leave")
     call = Ring("snabb.tap_call", 1, notify=Notify("system call"))
-    write = Stage(
-        "snabb.tap_write", CALLER, ops=("tap.write", "tap.write_byte"), on_empty="leave"
-    )  # fmt: skip
+    write = Stage("snabb.tap_write", CALLER, ops=("tap.write", "tap.write_byte"), on_empty="leave")
     read = Stage(
         "snabb.tap_pull",
         THE_POLLER,

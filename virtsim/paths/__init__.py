@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from virtsim.errors import InputError, did_you_mean
 from virtsim.model.path import Path
@@ -13,6 +14,7 @@ from virtsim.paths.vhost_net import vhost_net
 from virtsim.paths.vhost_user_ovs import vhost_user_ovs
 from virtsim.paths.vhost_user_snabb import vhost_user_snabb
 from virtsim.paths.virtio_qemu import virtio_qemu
+from virtsim.plugins import plugged
 
 SHIPPED: Mapping[str, Callable[[], Path]] = MappingProxyType(
     {
@@ -47,22 +49,17 @@ def path(name: str, where: str = "path") -> Path:
 
 
 def all_paths() -> dict[str, Callable[[], Path]]:
-    """Return every path by name, plugins' (entry points ``virtsim.paths``) after the shipped ones.
+    """Return every path by name, those of plugins (``virtsim.paths``) after the shipped ones."""
+    return {**SHIPPED, **plugged("virtsim.paths", _NAMES, _problem)}
 
-    A plugin that does not load is a warning that names it.
-    """
-    import warnings
-    from importlib.metadata import entry_points
 
-    known = dict(SHIPPED)
-    for entry in entry_points(group="virtsim.paths"):
-        try:
-            known[entry.name] = entry.load()
-        except Exception as error:
-            warnings.warn(
-                f"plugin {entry.name} ({entry.value}) did not load: {error}", stacklevel=2
-            )
-    return known
+_NAMES = tuple(SHIPPED)
+
+
+def _problem(make: Any) -> str | None:
+    """Tell what is wrong with a plugin's path, which is made once to find out."""
+    made = make()
+    return None if isinstance(made, Path) else f"it makes {type(made).__name__}, not a Path"
 
 
 __all__ = [

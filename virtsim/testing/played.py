@@ -13,7 +13,7 @@ from virtsim.compose import Host, compose
 from virtsim.costing import price
 from virtsim.costs import Profile, profile
 from virtsim.engines.reference import run as reference
-from virtsim.model.ops import ops
+from virtsim.model.ops import counts_of
 from virtsim.model.path import Path
 from virtsim.outcome import Job, Outcome, Packets
 from virtsim.program import Program, SourceRow
@@ -55,8 +55,7 @@ class Played:
             strict=True,
         )
         for use, n, n_bytes in sums:
-            op = ops().get(use.op.partition(":")[0])
-            for name, each in (op.counts if op else {}).items():
+            for name, each in counts_of(use.op).items():
                 found[name] += int(n_bytes if use.per_byte else n * each)
         return found
 

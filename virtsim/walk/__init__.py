@@ -21,9 +21,11 @@ from virtsim.model.path import Path
 from virtsim.outcome import Job, Packets
 from virtsim.program import Program
 from virtsim.units import format_time
+from virtsim.walk.descriptors import DescriptorView
 from virtsim.walk.rows import Bar, Reader, Row
 from virtsim.walk.text import render
 from virtsim.walk.virtqueue import Decision, RingView
+from virtsim.walk.way import marked, way
 
 AT_PS = 100_000_000
 """All was at rest for 100 us before the packet: asleep, but not as deep as after a long silence."""
@@ -31,7 +33,10 @@ AT_PS = 100_000_000
 
 @dataclass(frozen=True)
 class Walk:
-    """What one isolated packet of a path met. Times in ps, since its arrival."""
+    """What one isolated packet of a path met. Times in ps, since its arrival.
+
+    ``way`` is what it waited for: the equation, or where there is none what the trace says.
+    """
 
     program: Program
     profile: str
@@ -41,6 +46,9 @@ class Walk:
     rows: tuple[Row, ...]
     totals: dict[str, int]
     equation: Equation | None
+    way: Equation
+    refusal: str = ""
+    """Why there is no equation."""
 
     @property
     def bars(self) -> tuple[Bar, ...]:
@@ -51,7 +59,7 @@ class Walk:
     def title(self) -> str:
         """One line that says what was walked, and from when on all rested before."""
         name = f"{self.program.name} {self.program.direction}"
-        posted = [r for r in self.program.rings if r.virtqueue and r.frees == "done"]
+        posted = [r for r in self.program.rings if r.frees == "done"]
         lines = [
             f"{name}: one frame of {self.size_b} B, prices of {self.profile}, "
             f"at rest for {format_time(self.at_ps)} before: {self.latency_ps / 1e6:.3f} us"
@@ -61,7 +69,7 @@ class Walk:
 
     def text(self) -> str:
         """Return the walk as a plain text table."""
-        return render(self.title, self.rows, self.equation, self.totals)
+        return render(self.title, self.rows, self.way, self.refusal, self.totals)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything in JSON's own types."""
@@ -75,6 +83,7 @@ class Walk:
             "rows": [row.as_dict() for row in self.rows],
             "totals": dict(self.totals),
             "equation": self.equation.as_dict() if self.equation else None,
+            "refusal": self.refusal,
         }
 
 
@@ -102,14 +111,18 @@ def walk(
     packets = Packets(*(np.array([x], dtype=np.int64) for x in (at_ps, size_b, 0)))
     prices = price(program, profile, packets, host.nic_bps)
     outcome = run(program, Job(prices, packets, trace=True))
+    costs, refusal = None, ""
     try:
         costs = equation(program, prices, at_ps, size_b)
-    except InputError:  # threads that share a core have no equation, but a walk
-        costs = None
+    except InputError as error:  # threads that share a core have no equation, but a walk
+        refusal = error.got
     rows = Reader(program, prices, size_b, at_ps, costs).rows(outcome.trace)
+    waited = costs or way(program, prices, outcome.trace, at_ps, size_b)
+    if costs is None:
+        rows = marked(rows, waited)
     latency = int(outcome.delivered_ps[0]) - at_ps
     totals = counters(program, outcome)
-    return Walk(program, profile.name, size_b, at_ps, latency, rows, totals, costs)
+    return Walk(program, profile.name, size_b, at_ps, latency, rows, totals, costs, waited, refusal)
 
 
-__all__ = ["AT_PS", "Bar", "Decision", "RingView", "Row", "Walk", "walk"]
+__all__ = ["AT_PS", "Bar", "Decision", "DescriptorView", "RingView", "Row", "Walk", "walk"]

@@ -228,9 +228,12 @@ def _send(
            forward=int(channel.row.forward))  # fmt: skip
     if not _hold(w, channel):
         return
+    if by is not None and not by.row.host_cpu:
+        by = None  # a device pays nothing for telling anybody
     target = _deliver(w, channel, sender=by)
     if target is not None:
-        yield from pay(w, thread, stage.index, target.row.signal, packet)
+        if by is not None:
+            yield from pay(w, thread, stage.index, target.row.signal, packet)
         begin_wake(w, target)
 
 

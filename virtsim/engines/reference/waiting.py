@@ -162,15 +162,16 @@ def _sleep(w: World, thread: Thread) -> Steps:
 
 def nap(w: World, thread: Thread, pace: PaceRow) -> Steps:
     """Let a paced poller sleep between two iterations, if its rule says so."""
-    if pace.period_ps:
-        length = max(1, thread.iteration_ps + pace.period_ps - w.now)
-    elif thread.most >= pace.few:
-        thread.nap_ps = thread.nap_ps // pace.relax if pace.relax else 0
-        return
-    else:
-        length = thread.nap_ps = min(thread.nap_ps + pace.step_ps, pace.max_ps)
+    if not pace.period_ps:
+        if thread.most >= pace.few:
+            thread.nap_ps = thread.nap_ps // pace.relax if pace.relax else 0
+            return
+        thread.nap_ps = min(thread.nap_ps + pace.step_ps, pace.max_ps)
     payer = w.payer_of(thread)
     yield from pay(w, thread, payer, pace.uses, 0, polling=True)
+    length = thread.nap_ps
+    if pace.period_ps:  # falling asleep is part of the period
+        length = max(1, thread.iteration_ps + pace.period_ps - w.now)
     length += w.book_delays(payer, pace.late, 0)
     w.set_state(thread, ASLEEP)
     thread.mode = "napping"
