@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+from virtsim.text import listing
+from virtsim.units import format_rate
 
 Curve = Sequence[tuple[float, float]]
 """Points (offered packets per second, core time per packet in ns), by rising rate."""
@@ -16,8 +19,9 @@ Curve = Sequence[tuple[float, float]]
 class BreakEven:
     """Where the polled path starts to cost less core time per packet than the other.
 
-    ``rate_pps`` is None if they do not cross between ``low_pps`` and ``high_pps``, the loads that
-    both carry; ``always`` then says whether the polled path is the cheaper one throughout.
+    ``rate_pps`` is None if there is no such rate between ``low_pps`` and ``high_pps``, the loads
+    that both carry; ``always`` then says whether the polled path is the cheaper one throughout, and
+    ``sometimes`` whether it is at some loads, but not at the highest.
     ``limit_pps`` is what the other path delivers at most, if the polled one carries more.
     """
 
@@ -28,11 +32,10 @@ class BreakEven:
     low_pps: float
     high_pps: float
     limit_pps: float | None = None
+    sometimes: bool = False
 
     def sentence(self) -> str:
         """Return the finding in words."""
-        from virtsim.units import format_rate
-
         between = f"between {format_rate(self.low_pps)} and {format_rate(self.high_pps)}"
         if self.rate_pps is not None:
             said = (
@@ -41,6 +44,11 @@ class BreakEven:
             )
         elif self.always:
             said = f"{self.polled} takes less core time per packet than {self.other} {between}."
+        elif self.sometimes:
+            said = (
+                f"The polled core of {self.polled} pays at some loads {between} only: at the "
+                f"highest {self.other} costs less."
+            )
         else:
             said = (
                 f"The polled core of {self.polled} does not pay {between}: {self.other} costs less."
@@ -68,11 +76,14 @@ def break_even(polled: str, curve: Curve, other: str, other_curve: Curve) -> Bre
     if high < low * 1.01:
         return None
     crossing = None
-    for (r0, d0), (r1, d1) in pairwise(pairs):
-        if d0 > 0 >= d1:
-            share = d0 / (d0 - d1)
-            crossing = math.exp(math.log(r0) + share * (math.log(r1) - math.log(r0)))
-    return BreakEven(polled, other, crossing, all(d <= 0 for _, d in pairs), low, high)
+    if pairs[-1][1] <= 0:
+        for (r0, d0), (r1, d1) in pairwise(pairs):
+            if d0 > 0 >= d1:
+                share = d0 / (d0 - d1)
+                crossing = math.exp(math.log(r0) + share * (math.log(r1) - math.log(r0)))
+    below = [d <= 0 for _, d in pairs]
+    some = any(below) and not below[-1]
+    return BreakEven(polled, other, crossing, all(below), low, high, sometimes=some)
 
 
 CARRIED = 0.97
@@ -96,7 +107,56 @@ def findings(runs: Sequence[dict[str, Any]]) -> list[tuple[str, BreakEven]]:
 
 def sentences(runs: Sequence[dict[str, Any]]) -> list[str]:
     """Return the findings in words."""
-    return [f"{direction}: {found.sentence()}" for direction, found in findings(runs)]
+    found = findings(runs)
+    return [
+        f"{direction}: {sentence}"
+        for direction in dict.fromkeys(d for d, _ in found)
+        for sentence in gathered([one for d, one in found if d == direction])
+    ]
+
+
+def gathered(found: Sequence[BreakEven]) -> Iterator[str]:
+    """Yield what the break-evens of one direction say, gathered by the path that polls."""
+    for polled in dict.fromkeys(one.polled for one in found):
+        mine = [one for one in found if one.polled == polled]
+        if len(mine) == 1:
+            yield mine[0].sentence()
+            continue
+        yield from _core(polled, mine)
+        limits = [f"{o.other} {format_rate(o.limit_pps)}" for o in mine if o.limit_pps is not None]
+        if limits:
+            yield f"{polled} delivers more than these do at most: {listing(limits)}."
+
+
+def _core(polled: str, found: Sequence[BreakEven]) -> Iterator[str]:
+    crossing = sorted((o.rate_pps, o.other) for o in found if o.rate_pps is not None)
+    always = [o for o in found if o.rate_pps is None and o.always]
+    some = [o for o in found if o.sometimes]
+    never = [o for o in found if o.rate_pps is None and not (o.always or o.sometimes)]
+    if crossing:
+        where = listing([f"above {format_rate(pps)} against {other}" for pps, other in crossing])
+        yield (
+            f"The polled core of {polled} pays {where}: from there on it takes less core time "
+            "per packet."
+        )
+    if always:
+        yield f"{polled} takes less core time per packet than {_over(always)}."
+    if some:
+        yield (
+            f"Against {_over(some)} the polled core of {polled} pays at some loads only, not at "
+            "the highest."
+        )
+    if never:
+        yield f"The polled core of {polled} does not pay against {_over(never)}."
+
+
+def _over(found: Sequence[BreakEven]) -> str:
+    """Name the other paths, each group with the loads over which it was compared."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        ends = format_rate(one.low_pps), format_rate(one.high_pps)
+        groups.setdefault(ends, []).append(one.other)
+    return listing([f"{listing(names)} ({low} to {high})" for (low, high), names in groups.items()])
 
 
 Load = Mapping[str, Any]

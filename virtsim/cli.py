@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from virtsim import __version__
 from virtsim.commands import showing
+from virtsim.commands.bench import bench
 from virtsim.commands.files import probe, write
 from virtsim.commands.options import (
     DEFAULT_PROFILE,
@@ -26,6 +28,7 @@ from virtsim.commands.options import (
     pairs,
 )
 from virtsim.errors import HostError, VirtsimError
+from virtsim.plugins import PluginWarning
 from virtsim.printing import break_even, print_json, print_table
 from virtsim.progress import Progress
 
@@ -190,23 +193,9 @@ for command in (
     showing.costs,
     showing.walk,
     showing.schema,
+    bench,
 ):
     app.command()(command)
-
-
-@app.command()
-def bench(
-    packets: Annotated[int, typer.Option(help="Packets of each run.", min=100)] = 3000,
-    as_json: Json = False,
-) -> None:
-    """Time the engines on the shipped paths: microseconds per packet and per event."""
-    from virtsim.bench import as_rows, as_text, measure
-
-    timings = list(measure(packets))
-    if as_json:
-        print_json(as_rows(timings))
-    else:
-        typer.echo(as_text(timings))
 
 
 # -- helpers ---------------------------------------------------------------------------------
@@ -240,6 +229,7 @@ def main() -> None:
     """Run the command line; every error is one message and an exit code."""
     # A reader that has seen enough ends us silently, as it does other Unix tools.
     _on_closed_pipe("SIG_DFL")
+    warnings.formatwarning = _warning
     try:
         code = app(standalone_mode=False)
     except VirtsimError as error:
@@ -269,6 +259,15 @@ def main() -> None:
 def _on_closed_pipe(what: str) -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, getattr(signal, what))
+
+
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    line: str | None = None,
+) -> str:  # fmt: skip
+    """Return a warning as text; where in the code one about a plugin came up helps nobody."""
+    place = "" if issubclass(category, PluginWarning) else f"{filename}:{lineno}: "
+    return f"{place}warning: {message}\n"
 
 
 def _fail(message: str, code: int) -> None:

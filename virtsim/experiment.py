@@ -21,7 +21,7 @@ from virtsim.result import Record, Result
 from virtsim.running import Played, check_length, play
 from virtsim.scenario import RunSpec, Scenario, load, resolve, resolved_yaml
 from virtsim.scenario.sweeping import values
-from virtsim.summary import latencies_ps, summarize
+from virtsim.summary import latencies_ps, polled, summarize
 
 Level = Literal["low", "typical", "high"]
 LEVELS: tuple[Level, ...] = ("typical", "low", "high")
@@ -260,7 +260,7 @@ def _named(task: Task, played: Played) -> dict[str, Any]:
         "replication": spec.replication,
         "point": dict(spec.point),
         "headline": task.headline,
-        "polled": any(t.wait == "poll" for t in played.program.threads),
+        "polled": polled(played.program),
         "program": played.program.digest[:12],
     }
 

@@ -20,22 +20,18 @@ from virtsim.running import choose_engine
 from virtsim.scenario import RunSpec, Scenario, from_compare, load, resolve, resolved_yaml
 from virtsim.text import table
 
-DEFAULT = "skylake-2018-mitig"
-"""The profile whose parameters a path is composed with where none is named."""
-
 
 def program_of(spec: RunSpec) -> Program:
     """Return the Program that a run plays."""
     return compose(spec.path, spec.direction, spec.host, spec.profile, spec.source)
 
 
-def directions_of(path: Path, prices: Profile | None = None) -> tuple[str, ...]:
+def directions_of(path: Path, prices: Profile) -> tuple[str, ...]:
     """Return the directions in which a path can be played: those in which it composes."""
-    book = prices or costs.profile(DEFAULT)
     found: list[str] = []
     for direction in DIRECTIONS:
         with suppress(InputError):
-            compose(path, direction, Host(), book)
+            compose(path, direction, Host(), prices)
             found.append(direction)
     return tuple(found)
 
@@ -50,7 +46,8 @@ def subject(given: str) -> Scenario:
     """
     known = all_paths()
     if given in known:
-        return from_compare((given,), direction=directions_of(known[given]()))
+        prices = costs.profile(from_compare((given,)).fields.profile)
+        return from_compare((given,), direction=directions_of(known[given](), prices))
     if not File(given).exists():
         want = f"a scenario file, or one of {', '.join(known)}"
         got = "there is no such file, nor a path of that name"

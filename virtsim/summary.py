@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from virtsim import ledger
+from virtsim.compose.chain import OTHER
 from virtsim.histogram import Histogram
 from virtsim.model.ops import ops
 from virtsim.outcome import STATES
+from virtsim.program import Program
 from virtsim.running import Played
 
 PS_PER_S = 10**12
@@ -151,9 +153,13 @@ def _ns(ps: int, delivered: int) -> float | None:
 
 
 def _threads(played: Played) -> dict[str, dict[str, Any]]:
+    cores = played.program.cores
     return {
-        row.name: {"core": played.program.cores[row.core].name if row.host_cpu else None}
-        | dict(zip(STATES, _shares(played, t), strict=True))
+        row.name: {
+            "core": cores[row.core].name if row.host_cpu else None,
+            "node": cores[row.core].node,
+            **dict(zip(STATES, _shares(played, t), strict=True)),
+        }
         for t, row in enumerate(played.program.threads)
     }
 
@@ -189,10 +195,20 @@ def regime(played: Played) -> str:
         return _saturated(played, thread)
     if (out.dropped >= 0).any() or out.stops.any():
         return "ring"
-    if any(row.wait == "poll" for row in program.threads):
+    if polled(program) or _never_told(program):
         return "polled"
     woken = ledger.per_packet(int(out.wakeups.sum()), int((out.delivered_ps >= 0).sum()))
     return "woken" if woken is not None and woken >= WOKEN else "batched"
+
+
+def polled(program: Program) -> bool:
+    """Tell whether the host burns a core on polling, as a switch does; a guest's own is not it."""
+    return any(row.wait == "poll" and row.kind != "vcpu" for row in program.threads)
+
+
+def _never_told(program: Program) -> bool:
+    """Tell whether everything that runs on a CPU polls, so that nobody is ever notified."""
+    return all(row.wait == "poll" for row in program.threads if row.host_cpu)
 
 
 def _saturated(played: Played, thread: int) -> str:
@@ -209,8 +225,18 @@ def _saturated(played: Played, thread: int) -> str:
         return "notification"
     if 2 * copying >= total:
         return "copy"
-    guest = program.threads[thread].kind == "vcpu"
-    return "producer" if guest == (program.direction == "tx") else "consumer"
+    return "producer" if _produces(program, thread) else "consumer"
+
+
+def _produces(program: Program, thread: int) -> bool:
+    """Tell on which side of the packets' first virtqueue a thread is.
+
+    A guest that sends produces, and only the first of two does; where packets come in by the
+    link, the guest consumes what the host's side produces.
+    """
+    row = program.threads[thread]
+    first_guest = row.kind == "vcpu" and not row.name.endswith(OTHER)
+    return first_guest == (program.direction in ("tx", "v2v"))
 
 
 def _copies(op: str) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from virtsim.breakeven import break_even
+from virtsim.breakeven import BreakEven, break_even, gathered
 
 
 def test_crossing_is_found_between_points() -> None:
@@ -30,3 +30,35 @@ def test_no_crossing_says_which_side() -> None:
 def test_nothing_in_common_is_no_finding() -> None:
     """Points without a rate or deliveries are left out; with none left there is no finding."""
     assert break_even("p", [(0.0, 1.0)], "o", [(0.0, 1.0)]) is None
+
+
+def test_a_rate_holds_from_there_on() -> None:
+    """A curve that dips below and rises again has no rate from which on it is the cheaper one."""
+    flat = [(1e5, 10.0), (2e5, 10.0), (4e5, 10.0)]
+    dip = break_even("p", [(1e5, 20.0), (2e5, 5.0), (4e5, 20.0)], "o", flat)
+    back = break_even("p", [(1e5, 5.0), (2e5, 20.0), (4e5, 5.0)], "o", flat)
+    assert dip is not None
+    assert back is not None
+    assert (dip.rate_pps, dip.sometimes, dip.always) == (None, True, False)
+    assert "pays at some loads" in dip.sentence()
+    assert back.rate_pps is not None
+    assert 2e5 < back.rate_pps < 4e5
+
+
+def test_many_are_said_together() -> None:
+    """Of one polled path and several others each outcome is one sentence, with its loads."""
+    found = [
+        BreakEven("p", "a", 3e5, False, 1e5, 1e6),
+        BreakEven("p", "b", 2e5, False, 1e5, 1e6),
+        BreakEven("p", "c", None, True, 1e5, 1e6),
+        BreakEven("p", "d", None, False, 1e5, 5e5, limit_pps=6e5),
+        BreakEven("p", "e", None, False, 1e5, 5e5),
+    ]
+    assert list(gathered(found)) == [
+        "The polled core of p pays above 200 kpps against b and above 300 kpps against a: from "
+        "there on it takes less core time per packet.",
+        "p takes less core time per packet than c (100 kpps to 1.00 Mpps).",
+        "The polled core of p does not pay against d and e (100 kpps to 500 kpps).",
+        "p delivers more than these do at most: d 600 kpps.",
+    ]
+    assert list(gathered(found[:1])) == [found[0].sentence()]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from virtsim.errors import InputError
+from virtsim.explain import program_of
 from virtsim.model.ring import Notify
 from virtsim.scenario import (
     RunSpec,
@@ -23,6 +24,8 @@ from virtsim.scenario import (
     to_yaml,
 )
 
+STATES = "[{rate: 100kpps, stay: 1ms}, {rate: 2Mpps, stay: 50us}]"
+SIX = ("e1000", "virtio-qemu", "vhost-net", "vhost-user-ovs", "vhost-user-snabb", "sriov")
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
 BASE = """\
 virtsim: 1
@@ -157,6 +160,70 @@ def test_guest_and_host_apply_to_all_paths_but_wins(tmp_path: Path) -> None:
     assert call(changed).intrude == ()
 
 
+@pytest.mark.parametrize("driver", ["linux", "pktgen", "dpdk"])
+def test_a_guest_of_the_file_keeps_each_paths_nic(tmp_path: Path, driver: str) -> None:
+    """``guest.driver`` replaces the guest of every path, and not the NIC that it drives."""
+    paths = f"[{', '.join(SIX)}, {{name: m, parts: [{{guest.linux: {{nic: vf}}}}, vf]}}]"
+    found = runs(tmp_path, f"guest: {{driver: {driver}, idle: poll}}", "[vhost-net]", paths)
+    assert [option(run, "guest.nic") for run in found] == ["e1000", *["virtio"] * 4, "vf", "vf"]
+    assert {run.path.parts[0].made_by.__name__ for run in found} == {driver}
+    assert {option(run, "guest.idle") for run in found} == {"poll"}
+
+
+def test_a_generator_receives_as_linux_does() -> None:
+    """In rx a pktgen guest is a Linux guest: the generator is a sender, and nothing else."""
+    pktgen, linux = (
+        resolve(from_compare(SIX, direction=["rx"], sets=guest | {"guest.idle": "poll"}))
+        for guest in ({"guest.driver": "pktgen"}, {"guest.driver": "linux"})
+    )
+    assert [program_of(run).digest for run in pktgen] == [program_of(run).digest for run in linux]
+
+
+def test_an_own_guest_stands_unless_the_file_has_another(tmp_path: Path) -> None:
+    """A path's own DPDK guest keeps its options, also under options that the file sets for all."""
+    own = "[{name: m, parts: [{guest.dpdk: {burst: 16, nic: vf}}, vf]}]"
+    (run,) = runs(tmp_path, "", "[vhost-net]", own)
+    assert (option(run, "guest.burst"), option(run, "guest.nic")) == (16, "vf")
+    (run,) = runs(tmp_path, "guest: {driver: dpdk, idle: poll}", "[vhost-net]", own)
+    assert option(run, "guest.burst") == 16
+    (run,) = runs(tmp_path, "guest: {driver: dpdk, burst: 8}", "[vhost-net]", own)
+    assert option(run, "guest.burst") == 8
+
+
+def test_the_files_queue_is_whatever_ring_the_nic_has(tmp_path: Path) -> None:
+    """``guest.queue`` is the length of the virtqueues, of e1000's rings, of a function's rings."""
+    found = runs(tmp_path, "guest: {queue: 1024}", "[vhost-net]", f"[{', '.join(SIX)}]")
+    rings = {"e1000": "e1000.ring", "sriov": "vf.ring"}
+    assert {option(run, rings.get(run.label, "virtqueue.size")) for run in found} == {1024}
+
+
+def test_apicv_is_every_devices(tmp_path: Path) -> None:
+    """``host.apicv`` reaches the interrupts of all devices: virtio's, e1000's, a function's.
+
+    A function's are remapped then: VT-d posts to the page that APICv reads.
+    """
+    for run in runs(tmp_path, "host: {apicv: false}", "[vhost-net]", f"[{', '.join(SIX)}]"):
+        part = {"e1000": "e1000", "sriov": "vf"}.get(run.label)
+        apicv = option(run, f"{part}.apicv") if part else not call(run).intrude
+        assert apicv is False
+        assert part != "vf" or option(run, "vf.interrupts") == "remapped"
+
+
+def test_directions_say_where_packets_come_from(tmp_path: Path) -> None:
+    """In rx and pvp they come by the link, spaced by it; in tx and v2v a guest sends them."""
+    text = "direction: [tx, rx, pvp, v2v]"
+    tx, rx, pvp, v2v = runs(tmp_path, "guest: {driver: dpdk}", "direction: tx", text)
+    assert [run.direction for run in (tx, rx, pvp, v2v)] == ["tx", "rx", "pvp", "v2v"]
+    assert (tx.stream().at_ps == v2v.stream().at_ps).all()
+    assert (rx.stream().at_ps == pvp.stream().at_ps).all()
+    assert any(note.startswith("pvp: arrivals are") for note in pvp.notes)
+    kinds = [run.source.kind for run in runs(
+        tmp_path, "", f"{BASE.splitlines()[3]}\n{BASE.splitlines()[4]}",
+        f"{text}\ntraffic: {{kind: saturate, size: 64B, packets: 9}}",
+    )]  # fmt: skip
+    assert kinds == ["saturate", "open", "open", "saturate"]
+
+
 def test_without_apicv_a_call_that_is_never_made_stays_so(tmp_path: Path) -> None:
     """``apicv`` leaves a virtqueue without calls as it is."""
     entry = "[{path: vhost-user-ovs, but: {virtqueue.call: never}}]"
@@ -185,11 +252,14 @@ def test_paths_of_parts(tmp_path: Path) -> None:
 
 
 def test_a_thread_that_a_path_lacks_is_not_placed(tmp_path: Path) -> None:
-    """Placement names the threads of all paths; each path takes its own."""
-    vhost, ovs = runs(
-        tmp_path, "placement: {vhost: 3, pmd: 4}", "[vhost-net]", "[vhost-net, vhost-user-ovs]"
-    )
-    assert (vhost.host.placement, ovs.host.placement) == ({"vhost": 3}, {"pmd": 4})
+    """Placement names the threads of all paths; each path takes its own, and what is for all."""
+    text = "placement: {vhost: 3, pmd: 4, pmd_node: 1, snabb: 5, vcpu0.b: 6, memory_node: 1}"
+    vhost, ovs = runs(tmp_path, text, "[vhost-net]", "[vhost-net, vhost-user-ovs]")
+    both = {"memory_node": 1}
+    assert {"vhost": 3, **both}.items() <= vhost.host.placement.items()
+    assert {"pmd": 4, "pmd_node": 1, **both}.items() <= ovs.host.placement.items()
+    assert not {"pmd", "pmd_node", "snabb"} & set(vhost.host.placement)
+    assert not {"vhost", "snabb"} & set(ovs.host.placement)
 
 
 def test_saturate_in_rx_is_a_full_link(tmp_path: Path) -> None:
@@ -221,6 +291,7 @@ def test_traffic_kinds(tmp_path: Path) -> None:
     for said, kind in (
         ("{kind: constant, rate: 1Mpps, size: 64B}", "open"),
         ("{kind: onoff, rate: 1Mpps, size: 64B, burst: 8, duty: 20%}", "open"),
+        (f"{{kind: mmpp, states: {STATES}, size: 64B}}", "open"),
         ("{kind: imix, rate: 1Mpps}", "open"),
         ("{kind: request, size: 64B, outstanding: 4, think: 5us}", "closed"),
     ):
@@ -230,6 +301,9 @@ def test_traffic_kinds(tmp_path: Path) -> None:
         assert run.source.outstanding == run.stream().outstanding
         assert run.source.think_ps == run.stream().think_ps
         assert len(run.stream()) == run.packets == 10_000
+        again = tmp_path / "resolved.yaml"
+        again.write_text(resolved_yaml(load(tmp_path / "s.yaml")), "utf-8")
+        assert resolve(load(again)) == (run,)
 
 
 def test_a_capture_is_found_beside_its_scenario() -> None:

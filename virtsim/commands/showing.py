@@ -51,13 +51,16 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Make the report of a result directory again, from its own files."""
-    from virtsim.report import render
+    from virtsim.report import figures_of, gather, render
     from virtsim.result import load
 
     result = load(directory)
+    found = gather(result)
     page = directory / "report.html"
-    write(page, render(result))
-    drawn = [] if figures is None else [str(f) for f in result.plot.save(figures)]
+    write(page, render(result, found))
+    plot = result.plot
+    files = [] if figures is None else plot.save(figures, figures_of(plot, found))
+    drawn = [str(file) for file in files]
     if as_json:
         print_json({"report": str(page), "figures": drawn})
     else:
@@ -66,17 +69,19 @@ def report(
 
 def paths(as_json: Json = False) -> None:
     """List the paths, their directions, their parts and the engines that play them."""
+    from virtsim import costs as book
     from virtsim.explain import directions_of
     from virtsim.paths import all_paths
     from virtsim.running import ENGINES
 
+    prices = book.profile(DEFAULT_PROFILE)
     rows: list[dict[str, Any]] = []
     for name, make in all_paths().items():
         path = make()
         parts = {part.name: _defaults(part.options) for part in path.parts}
         rows.append(
             {"path": name, "summary": path.summary, "parts": parts,
-             "directions": directions_of(path), "engines": list(ENGINES)}
+             "directions": directions_of(path, prices), "engines": list(ENGINES)}
         )  # fmt: skip
     if as_json:
         print_json(rows)

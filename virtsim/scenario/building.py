@@ -5,16 +5,21 @@ Every error's ``where`` is a dotted path of the scenario.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from virtsim.errors import InputError, did_you_mean
 from virtsim.model.path import Part, Path
 from virtsim.model.ring import Notify
-from virtsim.parts import BY_NAME, NOTIFICATIONS
+from virtsim.parts import BY_NAME, NOTIFICATIONS, all_parts
+from virtsim.parts.guest import SEAMS
 from virtsim.parts.kvm import with_apicv
 from virtsim.paths import path as path_by_name
-from virtsim.scenario.models import Guest, Machine, NamedPath, OwnPath
+from virtsim.scenario.models import GUESTS, Guest, Machine, NamedPath, OwnPath
+
+QUEUES = {"virtqueue": "size", "e1000": "ring", "vf": "ring"}
+"""The part between a guest's driver and its device, and that part's option for its length."""
 
 T = TypeVar("T")
 _KINDS: Mapping[type, str] = {int: "a whole number", bool: "true or false", str: "text"}
@@ -38,12 +43,28 @@ def _own(entry: OwnPath, where: str) -> Path:
         return Path(entry.name, *made)
     except InputError as error:
         spot = error.where.removeprefix(f"{entry.name}.")
-        raise InputError(f"{where}.{spot}", error.got, error.want, error.hint) from None
+        hint = _other_nic(made) or error.hint
+        raise InputError(f"{where}.{spot}", error.got, error.want, hint) from None
+
+
+def _other_nic(parts: list[Part]) -> str | None:
+    """Return the hint for a guest whose NIC is not the one that stands next to it."""
+    guest, *rest = parts
+    drivers = {seam: nic for nic, seam in SEAMS.items()}
+    nic = drivers.get(rest[0].inner) if rest else None
+    if nic is None or guest.options.get("nic") in (None, nic):
+        return None
+    return f"The guest's driver is that of another NIC, write {_spelt(guest)}: {{nic: {nic}}}"
+
+
+def _spelt(part: Part) -> str:
+    """Return how a scenario spells a part."""
+    return next((name for name, make in all_parts().items() if make is part.made_by), part.name)
 
 
 def _part(entry: Any, where: str) -> Part:
     name, options = _name_and_options(entry, where)
-    return _made(BY_NAME, "part", name, options, where, f"{where}.{name}" if options else where)
+    return _made(all_parts(), "part", name, options, where, f"{where}.{name}" if options else where)
 
 
 def _notification(entry: Any, where: str) -> Notify:
@@ -70,8 +91,7 @@ def _made(
         want = f"one of {', '.join(known)}"
         raise InputError(where, f"there is no {what} '{name}'", want, did_you_mean(name, known))
     make = known[name]
-    hints = get_type_hints(make)
-    del hints["return"]
+    hints = _options_of(make)
     given: dict[str, Any] = {}
     for option, value in options.items():
         if option not in hints:
@@ -86,6 +106,17 @@ def _made(
         option = error.where.rpartition(".")[2]
         spot = f"{inside}.{option}" if option in given else inside
         raise InputError(spot, error.got, error.want, error.hint) from None
+    except Exception as error:
+        if name in (*BY_NAME, *NOTIFICATIONS):
+            raise
+        got = f"plugin '{name}' failed, {type(error).__name__}: {error}"
+        raise InputError(inside, got, "options that it takes") from error
+
+
+def _options_of(make: Callable[..., Any]) -> dict[str, Any]:
+    """Return the options of a maker with their types; one without an annotation may be anything."""
+    hints = get_type_hints(make)
+    return {name: hints.get(name, Any) for name in inspect.signature(make).parameters}
 
 
 def _for_path(path: Path, key: str, value: Any, where: str) -> Any:
@@ -97,11 +128,13 @@ def _for_path(path: Path, key: str, value: Any, where: str) -> Any:
     option = option.replace(".", "_")
     if option not in part.options and option[:3] in ("tx_", "rx_"):
         option = option[3:]
-    hints = get_type_hints(part.made_by)
+    hints = _options_of(part.made_by)
     return _typed(hints[option], value, where) if option in hints else value
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
+    if hint is Any:
+        return value
     if hint is Notify:
         return _notification(value, where)
     if get_origin(hint) is Literal:
@@ -121,20 +154,37 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
 
 
 def _with_guest(path: Path, guest: Guest) -> Path:
-    """Return the path with the scenario's guest in place of its own."""
+    """Return the path with the scenario's guest in place of its own, which keeps its NIC."""
     first = path.parts[0]
     if guest.driver is not None:
         make = BY_NAME[f"guest.{guest.driver}"]
-        path = path.swap(first.name, first if first.made_by is make else make())
+        nic = {"nic": first.options["nic"]} if "nic" in first.options else {}
+        path = path.swap(first.name, first if first.made_by is make else make(**nic))
     name = path.parts[0].name
     for option, value in (guest.model_extra or {}).items():
         where = f"guest.{option}"
+        if option not in path.parts[0].options:
+            raise _no_guest_option(path.parts[0], option, where)
         path = _changed(path, f"{name}.{option}", value, where)
-    return (
-        path
-        if guest.queue is None
-        else _changed(path, "virtqueue.size", guest.queue, "guest.queue")
-    )
+    return path if guest.queue is None else _with_queue(path, guest.queue)
+
+
+def _no_guest_option(part: Part, option: str, where: str) -> InputError:
+    """Return the error for an option that a guest does not have; others may have it."""
+    others = [f"guest.{g}" for g in GUESTS if option in BY_NAME[f"guest.{g}"]().options]
+    has = "has" if len(others) == 1 else "have"
+    hint = f"{' and '.join(others)} {has} it" if others else did_you_mean(option, part.options)
+    want = f"one of {', '.join(part.options)}" if part.options else "no option, it has none"
+    return InputError(where, f"{_spelt(part)} has no option '{option}'", want, hint)
+
+
+def _with_queue(path: Path, length: int) -> Path:
+    """Return the path with rings of another length between the guest and its device."""
+    for part in path.parts:
+        if part.name in QUEUES:
+            return _changed(path, f"{part.name}.{QUEUES[part.name]}", length, "guest.queue")
+    got = f"path '{path.name}' has no queue between a driver and a device"
+    raise InputError("guest.queue", got, f"a path with one of {', '.join(QUEUES)}")
 
 
 def _on_host(path: Path, host: Machine) -> Path:
@@ -145,10 +195,23 @@ def _on_host(path: Path, host: Machine) -> Path:
     names = [part.name for part in path.parts]
     if host.forward == "none" and "tap" in names:
         path = Path(path.name, *path.parts[: names.index("tap") + 1], summary=path.summary)
-    queue = next((part for part in path.parts if part.name == "virtqueue"), None)
-    if host.apicv is None or queue is None:
-        return path
-    return path.but({"virtqueue.call": with_apicv(queue.options["call"], host.apicv)})
+    return path if host.apicv is None else path.but(_apicv(path, host.apicv))
+
+
+def _apicv(path: Path, apicv: bool) -> dict[str, Any]:
+    """Return the options that give a path's interrupts to a host with or without APICv.
+
+    Without it VT-d cannot post an interrupt either, and remaps it.
+    """
+    found: dict[str, Any] = {}
+    for part in path.parts:
+        if "apicv" in part.options:
+            found[f"{part.name}.apicv"] = apicv
+            if not apicv and part.options.get("interrupts") == "posted":
+                found[f"{part.name}.interrupts"] = "remapped"
+        elif part.name == "virtqueue":
+            found["virtqueue.call"] = with_apicv(part.options["call"], apicv)
+    return found
 
 
 def _changed(path: Path, key: str, value: Any, where: str) -> Path:

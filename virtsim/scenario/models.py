@@ -1,13 +1,11 @@
-"""What a scenario may say. The only pydantic models of virtsim; quantities stay text here."""
+"""What a scenario may say, as pydantic models; quantities stay text here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Annotated, Any, Literal, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -16,103 +14,26 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from virtsim import units
-from virtsim.errors import InputError, did_you_mean
+from virtsim.compose.chain import DIRECTIONS
+from virtsim.compose.placement import MOST_NODES
+from virtsim.errors import did_you_mean
 from virtsim.parts import BY_NAME
-from virtsim.traffic.sources import LARGEST_B, MOST_PACKETS, SMALLEST_B
+from virtsim.scenario.quantities import (
+    BitRate,
+    Burst,
+    Duty,
+    Packets,
+    Rate,
+    Size,
+    Speed,
+    Strict,
+    Time,
+    Warmup,
+    refuse,
+)
 
-GUESTS = ("linux", "pktgen")
-NOT_YET = ("pvp", "v2v")
-
-
-def refuse(got: str, want: str, hint: str | None = None, key: str = "") -> NoReturn:
-    """Refuse a value, from inside a validator; ``key`` names what inside it is wrong."""
-    raise PydanticCustomError(
-        "virtsim", "{got}", {"got": got, "want": want, "hint": hint, "key": key}
-    )
-
-
-def _quantity(read: Callable[[object, str], object], value: object) -> str:
-    try:
-        read(value, "")
-    except InputError as error:
-        refuse(error.got, error.want, error.hint)
-    return str(value)
-
-
-def _frame(value: object) -> str:
-    text = _quantity(units.size_b, value)
-    if not SMALLEST_B <= units.size_b(text, "") <= LARGEST_B:
-        refuse(f"a frame of {text}", f"{SMALLEST_B}B to {LARGEST_B}B", "A size includes the FCS")
-    return text
-
-
-def _warmup(value: object) -> str:
-    text = _quantity(units.ratio, value)
-    if units.ratio(text, "") >= 1:
-        refuse(f"a share of {text}", "less than 100%")
-    return text
-
-
-def _duty(value: object) -> str:
-    text = _quantity(units.ratio, value)
-    if not 0 < units.ratio(text, "") <= 1:
-        refuse(f"a share of {text}", "more than 0%, and at most 100%")
-    return text
-
-
-def _burst(value: object) -> str:
-    text = _quantity(units.ratio, value)
-    if units.ratio(text, "") < 1:
-        refuse(f"bursts of {text} packets", "at least 1")
-    return text
-
-
-def _text_schema(*examples: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "examples": list(examples)})
-
-
-def _number_schema(*examples: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "number"], "examples": list(examples)})
-
-
-Rate = Annotated[
-    str, BeforeValidator(partial(_quantity, units.packet_rate)), _text_schema("1Mpps", "14.88Mpps")
-]
-BitRate = Annotated[
-    str, BeforeValidator(partial(_quantity, units.bitrate_bps)), _text_schema("25Gbps")
-]
-Time = Annotated[str, BeforeValidator(partial(_quantity, units.time_ps)), _text_schema("1.9us")]
-Size = Annotated[str, BeforeValidator(_frame), _text_schema("64B", "1518B")]
-Speed = Annotated[str, BeforeValidator(partial(_quantity, units.speed_factor)), _text_schema("4x")]
-Warmup = Annotated[str, BeforeValidator(_warmup), _number_schema("10%", 0.1)]
-Duty = Annotated[str, BeforeValidator(_duty), _number_schema("10%")]
-Burst = Annotated[str, BeforeValidator(_burst), _number_schema(32)]
-Packets = Annotated[int, Field(ge=1, le=MOST_PACKETS)]
-
-
-class Strict(BaseModel):
-    """A mapping whose keys are all known and whose numbers are not text."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, data: Any) -> Any:
-        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        if not isinstance(data, Mapping):
-            refuse(f"{data!r} is not a mapping", f"keys out of {', '.join(fields)}")
-        for key in data:
-            if key not in fields and cls.model_config["extra"] == "forbid":
-                want = f"one of {', '.join(fields)}"
-                refuse(f"there is no key '{key}'", want, did_you_mean(str(key), fields), str(key))
-        for key, field in fields.items():
-            if field.is_required() and key not in data:
-                needed = [name for name, each in fields.items() if each.is_required()]
-                refuse(f"the key '{key}' is missing", f"all of {', '.join(needed)}")
-        return data
+GUESTS = ("linux", "pktgen", "dpdk")
 
 
 class Constant(Strict):
@@ -144,8 +65,37 @@ class OnOff(Strict):
     duty: Duty = "10%"
 
 
+class State(Strict):
+    """A state of a modulated source: the mean rate in it, and how long it lasts on average."""
+
+    rate: Rate
+    stay: Time
+
+
+def _states(value: Any) -> Any:
+    if not isinstance(value, list):
+        refuse(f"{value!r} is not a list", "a list of states", "{rate: 1Mpps, stay: 50us} is one")
+    if len(value) < 2:
+        n = "no state" if not value else "one state alone"
+        refuse(n, "two states or more", "A source without states is kind: poisson")
+    return value
+
+
+class Mmpp(Strict):
+    """A Poisson process whose rate goes round a cycle of states, each of exponential length."""
+
+    kind: Literal["mmpp"]
+    states: Annotated[
+        list[State],
+        BeforeValidator(_states),
+        Field(json_schema_extra={"minItems": 2}),
+    ]
+    size: Size
+    packets: Packets = 10_000
+
+
 class Imix(Strict):
-    """Evenly spaced frames of 64, 594 and 1518 bytes, 7 : 4 : 1."""
+    """Evenly spaced frames of 64, 594 and 1518 bytes, 7 : 4 : 1 in every twelve."""
 
     kind: Literal["imix"]
     rate: Rate
@@ -153,7 +103,7 @@ class Imix(Strict):
 
 
 class Saturate(Strict):
-    """A sender that always has a packet; in rx, a full link."""
+    """A sender that always has a packet; in rx and pvp, a full link."""
 
     kind: Literal["saturate"]
     size: Size
@@ -161,7 +111,7 @@ class Saturate(Strict):
 
 
 class Request(Strict):
-    """A closed loop: a packet delivered releases the next."""
+    """A closed loop: a packet delivered releases the next, ``think`` later."""
 
     kind: Literal["request"]
     size: Size
@@ -179,12 +129,23 @@ class Pcap(Strict):
     packets: Packets | None = None
 
 
-AnyTraffic = Annotated[
-    Constant | Poisson | OnOff | Imix | Saturate | Request | Pcap, Discriminator("kind")
-]
-
 _OPTIONS = WithJsonSchema({"type": "object"})
 Options = Annotated[dict[str, Any], _OPTIONS]
+
+
+class Source(Strict):
+    """What a source of another package makes, with the options that it has."""
+
+    kind: Literal["source"]
+    source: str
+    options: Options = Field(default_factory=dict)
+    packets: Packets = 10_000
+
+
+AnyTraffic = Annotated[
+    Constant | Poisson | OnOff | Mmpp | Imix | Saturate | Request | Pcap | Source,
+    Discriminator("kind"),
+]
 
 
 class NamedPath(Strict):
@@ -262,7 +223,7 @@ class Guest(Strict):
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_guest_schema)
 
-    driver: Literal["linux", "pktgen"] | None = None
+    driver: Literal["linux", "pktgen", "dpdk"] | None = None
     vcpus: int = 1
     queue: int | None = None
 
@@ -301,51 +262,40 @@ Axis = Annotated[
 def _directions(value: Any) -> Any:
     every = value if isinstance(value, list) else [value]
     if not every:
-        refuse("no direction", "tx, rx, or both")
+        refuse("no direction", f"some of {', '.join(DIRECTIONS)}")
     for i, each in enumerate(every):
         key = f"[{i}]" if isinstance(value, list) else ""
-        if each in NOT_YET:
-            refuse(f"'{each}' is not there yet", "tx or rx", key=key)
-        if each not in ("tx", "rx"):
-            refuse(
-                f"{each!r} is not a direction",
-                "tx or rx",
-                did_you_mean(str(each), ("tx", "rx")),
-                key,
-            )
+        if each not in DIRECTIONS:
+            want, hint = f"one of {', '.join(DIRECTIONS)}", did_you_mean(str(each), DIRECTIONS)
+            refuse(f"{each!r} is not a direction", want, hint, key)
         if each in every[:i]:
             refuse(f"'{each}' is there twice", "each direction once", key=key)
     return every
 
 
-def _cores(value: Any) -> Any:
-    for key in ("nic_node", "memory_node"):
-        if isinstance(value, Mapping) and key in value:
-            refuse(
-                f"'{key}' is not modelled yet", "threads with the numbers of their cores", key=key
-            )
-    return value
-
-
-Direction = Literal["tx", "rx"]
+_DIRECTION = {"enum": list(DIRECTIONS)}
 Directions = Annotated[
-    list[Direction],
+    list[str],
     BeforeValidator(_directions),
     WithJsonSchema(
         {
             "anyOf": [
-                {"enum": ["tx", "rx"]},
-                {
-                    "type": "array",
-                    "items": {"enum": ["tx", "rx"]},
-                    "minItems": 1,
-                    "uniqueItems": True,
-                },
+                _DIRECTION,
+                {"type": "array", "items": _DIRECTION, "minItems": 1, "uniqueItems": True},
             ]
         }
     ),
 ]
 Core = Annotated[int, Field(ge=0, le=4095)]
+_CORE = {"type": "integer", "minimum": 0, "maximum": 4095}
+_NODE = {"type": "integer", "minimum": 0, "maximum": MOST_NODES - 1}
+_PLACEMENT = {
+    "type": "object",
+    "properties": {key: _NODE for key in ("nic_node", "memory_node")},
+    "patternProperties": {"_node$": _NODE},
+    "additionalProperties": _CORE,
+    "examples": [{"vcpu0": 2, "pmd": 3, "pmd_node": 1}],
+}
 
 
 class Model(Strict):
@@ -362,7 +312,7 @@ class Model(Strict):
     warmup: Warmup = "10%"
     guest: Guest = Field(default_factory=Guest)
     host: Machine = Field(default_factory=Machine)
-    placement: Annotated[dict[str, Core], BeforeValidator(_cores)] = Field(default_factory=dict)
+    placement: Annotated[dict[str, Core], WithJsonSchema(_PLACEMENT)] = Field(default_factory=dict)
     costs: Options = Field(default_factory=dict)
     sweep: dict[str, Axis] = Field(default_factory=dict)
 

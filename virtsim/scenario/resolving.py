@@ -6,30 +6,27 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from virtsim import units
 from virtsim.compose import STEP, WIRE, Host, compose
+from virtsim.compose.placement import check, check_keys, check_pollers, concerning, threads_of
 from virtsim.costing import cost_of
 from virtsim.costs import Profile
 from virtsim.costs import profile as profile_by_name
 from virtsim.errors import InputError, did_you_mean
 from virtsim.model.path import Path
-from virtsim.model.stage import Stage
-from virtsim.program import SourceRow
-from virtsim.scenario.building import build
+from virtsim.program import NONE, Program, SourceRow
+from virtsim.scenario.building import QUEUES, build
 from virtsim.scenario.loading import Scenario
-from virtsim.scenario.models import Model, OwnPath, Pcap
+from virtsim.scenario.models import Mmpp, Model, OwnPath, Pcap, Source
 from virtsim.scenario.streams import Traffic, capture
 from virtsim.scenario.sweeping import values
-from virtsim.traffic import PacketStream
-from virtsim.traffic.sources import LONGEST_PS
-
-THREADS = ("vcpu0", "vhost", "pmd", "qemu", "softirq")
-"""Threads that may be placed though no path of the file has them."""
+from virtsim.traffic import PacketStream, mmpp, of_source
+from virtsim.traffic.sources import LONGEST_PS, SMALLEST_B
 
 MOST_RUNS = 100_000
 
@@ -115,9 +112,7 @@ def _text(value: Any) -> str:
 def _runs(scenario: Scenario, point: Mapping[str, str]) -> Iterator[RunSpec]:
     fields = scenario.fields
     prices = _prices(fields)
-    if fields.host.forward == "none" and "rx" in fields.direction:
-        got = "with forward: none a path ends at the tap, where nothing comes in"
-        raise InputError("host.forward", got, "bridge for rx, or direction: tx")
+    _check_forward(fields)
     paths = _paths(scenario)
     _check_placement(fields, list(paths.values()))
     first = _traffic(scenario)
@@ -126,14 +121,23 @@ def _runs(scenario: Scenario, point: Mapping[str, str]) -> Iterator[RunSpec]:
         host = _host(fields, path, prices)
         for direction in fields.direction:
             source = first.source(direction)
-            _check_plays(scenario, i, path, direction, host, prices, source)
-            notes = first.notes(direction, host)
+            program = _program(scenario, i, path, direction, host, prices, source)
+            notes = (*first.notes(direction, host), *program.notes)
             for replication in range(fields.replications):
                 traffic = replace(first, replication=replication)
                 yield RunSpec(
                     path, label, direction, prices, host, traffic, source, fields.seed,
                     replication, dict(point), warmup, traffic.packets, notes,
                 )  # fmt: skip
+
+
+def _check_forward(fields: Model) -> None:
+    """Refuse directions that need what is behind the tap, if there is nothing."""
+    beyond = [each for each in fields.direction if each != "tx"]
+    if fields.host.forward == "none" and beyond:
+        nothing = {"rx": "nothing comes in", "pvp": "nothing comes in", "v2v": "nobody forwards"}
+        got = f"with forward: none a path ends at the tap, where {nothing[beyond[0]]}"
+        raise InputError("host.forward", got, f"bridge for {beyond[0]}, or direction: tx")
 
 
 def _prices(fields: Model) -> Profile:
@@ -163,10 +167,10 @@ def _paths(scenario: Scenario) -> dict[str, Path]:
     return found
 
 
-def _check_plays(
+def _program(
     scenario: Scenario, i: int, path: Path, direction: str, host: Host, prices: Profile,
     source: SourceRow,
-) -> None:  # fmt: skip
+) -> Program:  # fmt: skip
     """Compose a path and look up its prices; what is wrong with either is said at the path."""
     try:
         program = compose(path, direction, host, prices, source)
@@ -174,16 +178,37 @@ def _check_plays(
             if use.op not in (WIRE, STEP):
                 cost_of(prices, use.op)
     except InputError as error:
-        where = _blamed(scenario, i, error.where)
+        where = _blamed(scenario, i, path, error.where)
         raise InputError(where, error.got, error.want, error.hint) from None
+    _check_loop(program, source)
+    return program
 
 
-def _blamed(scenario: Scenario, i: int, option: str) -> str:
+def _check_loop(program: Program, source: SourceRow) -> None:
+    """Refuse a closed loop in which a ring might drop: a request that is lost is never answered.
+
+    A slot of a driver's ring outlives its packet, until it is taken back: half of them count.
+    """
+    droppers = {row.out for row in program.stages if row.full in ("drop", "retry")} | {source.ring}
+    rings = (program.rings[n] for n in sorted(droppers - {NONE}) if program.rings[n].capacity)
+    holds = [(r.capacity if r.frees == "take" else r.capacity // 2, r.name) for r in rings]
+    most, name = min(holds, key=lambda held: held[0], default=(source.outstanding, ""))
+    if source.outstanding > most:
+        got = f"{source.outstanding} packets under way at once, of which a ring might drop some"
+        want = f"at most {most} in {program.direction} of {program.name}: {name} drops"
+        hint = "What is lost would never be answered, and nothing here sends it again"
+        raise InputError("traffic.outstanding", got, want, hint)
+
+
+def _blamed(scenario: Scenario, i: int, path: Path, option: str) -> str:
     """Return the place in the scenario that set an option of path ``i``, or that path."""
     entry, where = scenario.fields.paths[i], f"paths[{i}]"
     spots = [f"{where}.but.{option}"]
-    if option == "virtqueue.size":
+    part, _, name = option.partition(".")
+    if QUEUES.get(part) == name:
         spots.append("guest.queue")
+    if option.endswith("(pvp)") and not path.parts[0].through:
+        spots.append("guest.driver")
     if isinstance(entry, OwnPath):
         spots += [f"{where}.parts[{k}].{option}" for k in range(len(entry.parts))]
     return next((spot for spot in spots if scenario.document.has(spot)), where)
@@ -193,7 +218,7 @@ def _blamed(scenario: Scenario, i: int, option: str) -> str:
 
 
 def _host(fields: Model, path: Path, prices: Profile) -> Host:
-    """Return the host of one path: a thread that the path does not have is not placed."""
+    """Return the host of one path: threads that the path does not have are not placed."""
     states = [op.split(".")[1] for op in prices.costs if op.startswith("cstate.")]
     known = list(dict.fromkeys(s for s in states if f"cstate.{s}.residency" in prices.costs))
     for i, state in enumerate(fields.host.cstates):
@@ -201,21 +226,16 @@ def _host(fields: Model, path: Path, prices: Profile) -> Host:
             where = f"host.cstates[{i}]"
             got, want = f"there is no idle state '{state}'", f"some of {', '.join(known)}"
             raise InputError(where, got, want, did_you_mean(state, known))
-    placed = {name: core for name, core in fields.placement.items() if name in _threads(path)}
+    placed = concerning(fields.placement, path)
     return Host(units.bitrate_bps(fields.host.nic, "host.nic"), tuple(fields.host.cstates), placed)
 
 
 def _check_placement(fields: Model, paths: list[Path]) -> None:
-    known = sorted({*THREADS, *(name for path in paths for name in _threads(path))})
-    for name in fields.placement:
-        if name not in known:
-            got, want = f"there is no thread '{name}'", f"some of {', '.join(known)}"
-            raise InputError(f"placement.{name}", got, want, did_you_mean(name, known))
-
-
-def _threads(path: Path) -> set[str]:
-    stages = [e for part in path.parts for e in (*part.tx, *part.rx) if isinstance(e, Stage)]
-    return {stage.thread.name for stage in stages if stage.thread is not None}
+    """Refuse a placement that names no thread, or that one of the paths cannot have."""
+    check_keys(fields.placement, {name for path in paths for name in threads_of(path)})
+    for path in paths:
+        check(concerning(fields.placement, path), path)
+        check_pollers(fields.placement, path)
 
 
 # -- traffic -----------------------------------------------------------------------------------
@@ -239,6 +259,11 @@ def _traffic(scenario: Scenario) -> Traffic:
         for key, (name, read) in readers.items()
         if key in said
     }
+    if isinstance(fields.traffic, Mmpp):
+        given |= _states(said.pop("states"))
+    if isinstance(fields.traffic, Source):
+        given["source_name"] = said.pop("source")
+        of_source(given["source_name"], said["options"], said["packets"], fields.seed, 0)
     if isinstance(fields.traffic, Pcap):
         file = os.path.abspath(scenario.document.folder / said.pop("file"))
         said["packets"] = said["packets"] or len(capture(file))
@@ -248,7 +273,26 @@ def _traffic(scenario: Scenario) -> Traffic:
     return traffic
 
 
+def _states(states: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the rates and mean stays of a modulated source, which have to make sense together."""
+    spots = [f"traffic.states[{i}]" for i in range(len(states))]
+    pairs = list(zip(spots, states, strict=True))
+    rates = tuple(units.packet_rate(each["rate"], f"{spot}.rate") for spot, each in pairs)
+    stays_ps = tuple(units.time_ps(each["stay"], f"{spot}.stay") for spot, each in pairs)
+    if 0 in stays_ps:
+        spot, each = pairs[stays_ps.index(0)]
+        raise InputError(f"{spot}.stay", f"a stay of {each['stay']}", "a mean time above zero")
+    try:
+        mmpp(rates, stays_ps, SMALLEST_B, 1, seed=0)
+    except InputError as error:
+        raise InputError("traffic.states", error.got, error.want, error.hint) from None
+    return {"rates": rates, "stays_ps": stays_ps}
+
+
 def _check_length(traffic: Traffic) -> None:
-    if traffic.rate and traffic.packets * Fraction(10**12) / traffic.rate > LONGEST_PS:
-        got = f"{traffic.packets} packets take {float(traffic.packets / traffic.rate):.4g} s"
-        raise InputError("traffic.rate", got, f"at most {LONGEST_PS // 10**12} s")
+    """Refuse a stream that would take longer than time reaches, at its slowest rate."""
+    slowest = min(traffic.rates, default=traffic.rate)
+    if slowest and traffic.packets * Fraction(10**12) / slowest > LONGEST_PS:
+        got = f"{traffic.packets} packets take {float(traffic.packets / slowest):.4g} s"
+        where = "traffic.states" if traffic.rates else "traffic.rate"
+        raise InputError(where, got, f"at most {LONGEST_PS // 10**12} s")

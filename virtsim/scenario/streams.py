@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from virtsim.traffic import (
     PacketStream,
     constant,
     imix,
+    mmpp,
+    of_source,
     onoff,
     poisson,
     read_capture,
@@ -27,15 +30,21 @@ from virtsim.traffic import (
 )
 from virtsim.units import format_rate
 
-Kind = Literal["constant", "poisson", "onoff", "imix", "saturate", "request", "pcap"]
+Kind = Literal[
+    "constant", "poisson", "onoff", "mmpp", "imix", "saturate", "request", "pcap", "source"
+]
+
+FROM_LINK = ("rx", "pvp")
+"""Directions in which packets come in by the link; in the others a guest sends them."""
 
 
 @dataclass(frozen=True)
 class Traffic:
     """What is sent in one run; packets are made when they are asked for.
 
-    In rx nothing arrives faster than the link carries it: ``saturate`` is a full link, and an
-    arrival is put off until the frame's last bit can be in.
+    From the link nothing arrives faster than it carries: ``saturate`` is a full link, and an
+    arrival is put off until the frame's last bit can be in. ``rates`` and ``stays_ps`` are the
+    states of a modulated source.
     """
 
     kind: Kind
@@ -50,6 +59,10 @@ class Traffic:
     think_ps: int = 0
     burst: Fraction = Fraction(32)
     duty: Fraction = Fraction(1, 10)
+    rates: tuple[Fraction, ...] = ()
+    stays_ps: tuple[int, ...] = ()
+    source_name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def stream(self, direction: str, host: Host) -> PacketStream:
         """Return the packets, the same ones for every path.
@@ -59,7 +72,7 @@ class Traffic:
         InputError
             If a capture is not what it was, or the stream is too long.
         """
-        if direction == "tx":
+        if direction not in FROM_LINK:
             return self._sent()
         if self.kind == "saturate":
             full = constant(_line_rate(self.size_b, host.nic_bps), self.size_b, self.packets)
@@ -77,7 +90,7 @@ class Traffic:
         return (*self._link_notes(direction, host), *self._capture_notes())
 
     def _saturates(self, direction: str) -> bool:
-        return self.kind == "saturate" and direction == "tx"
+        return self.kind == "saturate" and direction not in FROM_LINK
 
     def _sent(self) -> PacketStream:
         draws = (self.seed, self.replication)
@@ -89,25 +102,31 @@ class Traffic:
             return onoff(
                 self.rate, self.size_b, self.packets, *draws, burst=self.burst, duty=self.duty
             )
+        if self.kind == "mmpp":
+            return mmpp(self.rates, self.stays_ps, self.size_b, self.packets, *draws)
         if self.kind == "imix":
             return imix(self.rate, self.packets, *draws)
         if self.kind == "saturate":
             return saturate(self.size_b, self.packets)
         if self.kind == "request":
             return request(self.outstanding, self.size_b, self.packets, self.think_ps)
+        if self.kind == "source":
+            return of_source(self.source_name, self.options, self.packets, *draws)
         return replay(capture(self.file), self.speed, self.packets)
 
     def _link_notes(self, direction: str, host: Host) -> tuple[str, ...]:
-        if direction == "tx":
+        if direction not in FROM_LINK:
             return ()
         if self.kind == "saturate":
             rate = _line_rate(self.size_b, host.nic_bps)
-            return (f"rx: 'saturate' is a full link, {format_rate(rate)} of {self.size_b} B",)
+            full = f"'saturate' is a full link, {format_rate(rate)} of {self.size_b} B"
+            return (f"{direction}: {full}",)
         if self.kind == "request":
-            return ("rx: the closed loop's packets are not spaced by the link",)
+            return (f"{direction}: the closed loop's packets are not spaced by the link",)
         if self.kind == "constant" and self.rate <= _line_rate(self.size_b, host.nic_bps):
             return ()
-        return ("rx: arrivals are at least the time apart that a frame takes on the link",)
+        apart = "arrivals are at least the time apart that a frame takes on the link"
+        return (f"{direction}: {apart}",)
 
     def _capture_notes(self) -> tuple[str, ...]:
         if self.kind != "pcap":

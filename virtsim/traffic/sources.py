@@ -223,11 +223,15 @@ def mmpp(
 
 
 def imix(rate: Fraction, packets: int, seed: int, replication: int = 0) -> PacketStream:
-    """Return evenly spaced frames of 64, 594 and 1518 bytes, drawn 7 : 4 : 1."""
+    """Return evenly spaced frames of 64, 594 and 1518 bytes, 7 : 4 : 1 in every twelve.
+
+    The order inside each twelve is drawn, the shares are exact.
+    """
     even = constant(rate, SMALLEST_B, packets)
-    u = draws(seed, replication, "traffic.size", packets)
-    pick = (u >> np.uint64(32)) * np.uint64(len(_MIX)) >> np.uint64(32)
-    return replace(even, size_b=np.array(_MIX, dtype=np.int64)[pick], label="imix")
+    rounds = -(-packets // len(_MIX))
+    u = draws(seed, replication, "traffic.size", rounds * len(_MIX)).reshape(rounds, len(_MIX))
+    shuffled = np.array(_MIX, dtype=np.int64)[np.argsort(u, axis=1, kind="stable")]
+    return replace(even, size_b=shuffled.reshape(-1)[:packets], label="imix")
 
 
 def saturate(size_b: int, packets: int) -> PacketStream:
