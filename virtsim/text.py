@@ -1,4 +1,4 @@
-"""Plain text tables for the terminal."""
+"""Plain text: tables for the terminal, and enumerations."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def cell(value: Cell) -> str:
 
 def _pad(text: str, width: int, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
+
+
+def listing(items: Sequence[str]) -> str:
+    """Join words as a sentence does: a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

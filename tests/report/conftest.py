@@ -10,6 +10,7 @@ import pytest
 from virtsim import ledger, paths, traffic
 from virtsim.compose import Host
 from virtsim.costs import Profile, profile
+from virtsim.figures.chain import Chain, chain
 from virtsim.figures.data import Cell
 from virtsim.histogram import Histogram, highest_in
 from virtsim.report import Crossing, Evidence, Isolated
@@ -19,7 +20,8 @@ from virtsim.summary import latencies_ps, summarize
 from virtsim.walk import walk
 
 PROFILE = profile("skylake-2018-mitig").override({"exit.light": "900ns"}, "costs")
-SHIPPED = ("virtio-qemu", "vhost-net", "vhost-user-ovs")
+SHIPPED = tuple(paths.SHIPPED)
+EVENTS = ("interrupts", "context_switches", "exits_user", "kicks")
 CROSSINGS = (
     Crossing("virtio-qemu (ioeventfd on)", "virtio-qemu", 1, 5, 0, 1, 1),
     Crossing("virtio-qemu (ioeventfd off)", "virtio-qemu", 1, 6, 1, 1, 1),
@@ -63,11 +65,24 @@ def lone(name: str, direction: str, prices: Profile = PROFILE) -> Isolated:
     return Isolated(name, direction, found, found.equation)
 
 
+def boxes(name: str) -> Chain:
+    """Read a shipped path as a chain."""
+    return chain(name, paths.path(name))
+
+
 @pytest.fixture(scope="session")
 def swept() -> Result:
-    """Three paths, both directions, three rates."""
+    """Play all shipped paths, in both directions, at three rates."""
     rates = (20_000, 100_000, 900_000)
     return result([record(p, d, r) for d in ("tx", "rx") for r in rates for p in SHIPPED])
+
+
+@pytest.fixture(scope="session", params=["pvp", "v2v"])
+def onward(request: pytest.FixtureRequest) -> tuple[Result, Evidence]:
+    """Play four paths through a guest, or between two, and walk one packet on each."""
+    names = ("e1000", "vhost-net", "vhost-user-snabb", "sriov")
+    records = [record(name, request.param, 100_000) for name in names]
+    return result(records), Evidence((PROFILE,), tuple(lone(n, request.param) for n in names))
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +106,9 @@ def silent(single: Result) -> Result:
 
 @pytest.fixture(scope="session")
 def evidence() -> Evidence:
-    """Prices, walks and crossings of the three paths."""
+    """Prices, walks, crossings and chains of the shipped paths."""
     isolated = tuple(lone(name, direction) for name in SHIPPED for direction in ("tx", "rx"))
-    return Evidence((PROFILE,), isolated, CROSSINGS)
+    return Evidence((PROFILE,), isolated, CROSSINGS, tuple(map(boxes, SHIPPED)))
 
 
 @pytest.fixture
@@ -106,9 +121,10 @@ def cell() -> Callable[..., Cell]:
         bounds: Any = None,
         levels: Any = None,
         ledger: Any = (),
-        **figures: float | None,
+        **figures: Any,
     ) -> Cell:
         per_packet = {"cpu_ns": 1000.0, "core_ns": 1000.0, "syscalls": 0.0, "copies": 1.0}
+        per_packet |= {name: figures.pop(name) for name in EVENTS if name in figures}
         summary = {
             "label": label, "path": label, "direction": "tx", "packets": 10, "in_flight": 0,
             "drops": {}, "point": {}, "polled": False, "offered_pps": 1e5, "delivered_pps": 1e5,

@@ -6,9 +6,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from virtsim.breakeven import gathered
+from virtsim.costs import cost_of
 from virtsim.figures import Plots
+from virtsim.figures.data import headline
 from virtsim.report import Evidence, gather, render
 from virtsim.report.page import reconciliation
+from virtsim.report.tables import threads_table
 from virtsim.result import Result
 from virtsim.scenario import from_compare, resolved_yaml
 
@@ -91,7 +95,7 @@ def test_well_formed_and_small(page: Page) -> None:
 def test_every_figure_speaks(page: Page) -> None:
     """Each figure has a caption, and its drawing a title and a description."""
     n = len(page.all("figure"))
-    assert n == 13
+    assert n == 10  # lanes, breakdown, latency, three of the load, isolated, two falls, crossings
     assert len(page.all("figcaption")) == len(page.all("svg")) == len(page.all("desc")) == n
     assert all(svg.get("role") == "img" and svg.get("aria-labelledby") for svg in page.all("svg"))
     assert all(text.strip() for tag, text in page.texts if tag in ("figcaption", "desc"))
@@ -101,7 +105,7 @@ def test_assumed_and_overridden_prices_are_marked(page: Page, evidence: Evidence
     """Assumed and overridden prices are marked by a word and by the looks of their row."""
     rows = [a for a in page.all("tr") if str(a.get("id", "")).startswith("skylake-2018-mitig-")]
     kinds = {str(a["id"]).removeprefix("skylake-2018-mitig-"): a["class"] for a in rows}
-    costs = evidence.profiles[0].costs
+    costs = {op: cost_of(evidence.profiles[0], op) for op in kinds}
     assert kinds
     assert {op for op, k in kinds.items() if k == "assumed"} == {
         op for op in kinds if costs[op].assumed
@@ -113,6 +117,19 @@ def test_assumed_and_overridden_prices_are_marked(page: Page, evidence: Evidence
     assert len(marks) >= sum(k == "assumed" for k in kinds.values())
     assert "moved by the override of exit.light" in page.words
     assert "overridden by the scenario" in page.words
+
+
+def test_says_where_threads_run(page: Page, swept: Result) -> None:
+    """Each direction has a table of its threads: core, node, and shares that add up to 100 %."""
+    assert {"threads-tx", "threads-rx"} <= {t.get("id") for t in page.all("table")}
+    rows = threads_table(headline(swept, "tx"))
+    found = {(r.name, r.unit): [v.text for v in r.values] for r in rows}
+    assert [*found] == [
+        (cell.label, name) for cell in headline(swept, "tx") for name in cell.first["threads"]
+    ]
+    for (_, thread), (core, node, *shares) in found.items():
+        assert (core, node) == ("none" if thread == "nic" else thread, "0")
+        assert sum(map(float, shares)) == pytest.approx(100, abs=0.2)
 
 
 def test_says_what_the_ledger_adds_up_to(page: Page, swept: Result) -> None:
@@ -127,7 +144,9 @@ def test_sweep_brings_break_even(page: Page, swept: Result) -> None:
     """With a sweep over the rate the page says when the polled core pays, in each direction."""
     found = Plots(swept).break_evens()
     assert {direction for direction, _ in found} == {"tx", "rx"}
-    assert all(one.sentence() in page.words for _, one in found)
+    said = [s for d in ("tx", "rx") for s in gathered([one for way, one in found if way == d])]
+    assert all(sentence in page.words for sentence in said)
+    assert sum("The polled core of" in sentence for sentence in said) >= 2
     assert any(a.get("id") == "figure-core_time" for a in page.all("figure"))
 
 
@@ -156,6 +175,18 @@ def test_shows_crossings_and_equation(page: Page) -> None:
     assert "What vhost-net saves here is user/kernel crossings, not context switches." in page.words
     assert "64 B × vhost.tx_byte" in page.words
     assert "took the same time to the picosecond" in page.words
+
+
+def test_other_directions(onward: tuple[Result, Evidence]) -> None:
+    """Pages of packets through a guest, or between two, are whole: words, figures, walks."""
+    page = Page(render(*onward))
+    assert page.stack == []
+    assert f"figure-walk-{onward[1].isolated[0].direction}" in {
+        a.get("id") for a in page.all("figure")
+    }
+    assert "Lowest latency" in page.words
+    assert "what was left of the nap of its poller" in page.words
+    assert "None" not in page.words
 
 
 def test_same_result_same_page(single: Result, evidence: Evidence) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ Make = Callable[..., Cell]
 
 def said(*cells: Cell, found: Any = ()) -> str:
     """All findings as one text, with plain spaces."""
-    return " ".join(words.findings(cells, found)).replace(words.TIE, " ")
+    topics = words.findings(cells, found)
+    return " ".join(chain.from_iterable(topics.values())).replace(words.TIE, " ")
 
 
 def test_lowest_median_wins(cell: Make) -> None:
@@ -42,12 +44,22 @@ def test_order_that_prices_turn_is_doubt(cell: Make) -> None:
 
 
 def test_all_delivered_or_most_delivered(cell: Make) -> None:
-    """If every path delivers what is offered no winner of throughput is named."""
-    one, two = cell("one"), cell("two", delivered_pps=5e4)
-    assert "Every path delivers the 100 kpps that are offered" in said(one, cell("three"))
-    text = said(one, two)
-    assert "Most throughput: one, with 100 kpps of 100 kpps offered; two delivers 50.0 kpps" in text
-    assert "50 % of that" in text
+    """Who delivers what is offered is no winner; with loads of their own the most is named."""
+    one, two, three = cell("one"), cell("two", delivered_pps=5e4), cell("three")
+    assert "Every path delivers the 100 kpps that are offered" in said(one, three)
+    assert "one delivers the 100 kpps that are offered" in said(one, two)
+    assert "two delivers 50.0 kpps (50 %)" in said(one, two)
+    assert "All but two deliver the 100 kpps that are offered" in said(one, two, three)
+    own = cell("own", offered_pps=4e4, delivered_pps=4e4)
+    assert "Most throughput: one, with 100 kpps; own delivers 40.0 kpps (40 %" in said(one, own)
+
+
+def test_overload_is_no_latency(cell: Make) -> None:
+    """A path whose queues grow stands in no order of latency; it is named with its median."""
+    late = cell("late", p50=3e3, delivered_pps=5e4)
+    text = said(cell("one", p50=4e3), cell("two", p50=5e3), late)
+    assert "Lowest latency: one" in text
+    assert "a median of 3.00 µs on late, of full or growing queues" in text
 
 
 def test_difference_adds_up_from_the_ledger(cell: Make) -> None:

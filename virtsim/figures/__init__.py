@@ -6,20 +6,18 @@ in all figures; all of them can be read in grey.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtsim.breakeven import BreakEven, compared
 from virtsim.errors import HostError, InputError
-from virtsim.figures import bars, curves
+from virtsim.figures import bars, curves, lanes
 from virtsim.figures import waterfall as falls
-from virtsim.figures.data import (
-    Cell,
-    by_load,
-    directions,
-    headline,
-)
+from virtsim.figures.chain import Chain
+from virtsim.figures.data import Cell, by_load, directions, headline, labels
+from virtsim.figures.style import Style, styles
 from virtsim.result import Result
 
 if TYPE_CHECKING:
@@ -37,6 +35,11 @@ class Plots:
 
     def __init__(self, result: Result) -> None:
         self.result = result
+
+    @cached_property
+    def looks(self) -> Mapping[str, Style]:
+        """Style of every label of the result: the same in all its figures."""
+        return styles(labels(self.result))
 
     def sweep(self) -> curves.Sweep:
         """Return the cells of each path along the load axis, by direction."""
@@ -76,39 +79,55 @@ class Plots:
 
     def latency(self) -> Figure:
         """Draw the share of the packets that take longer than a time, on logarithmic axes."""
-        return curves.latency(headline(self.result))
+        return curves.latency(headline(self.result), self.looks)
 
     def events(self) -> Figure:
         """Draw exits, kicks and interrupts per packet against the offered load."""
-        return curves.events(self._loads())
+        return curves.events(self._loads(), self.looks)
 
     def core_time(self) -> Figure:
         """Draw core time per packet against the offered load, break-even rates marked."""
-        return curves.core_time(self._loads(), self.break_evens())
+        return curves.core_time(self._loads(), self.break_evens(), self.looks)
 
     def throughput(self) -> Figure:
         """Draw delivered against offered packets per second."""
-        return curves.throughput(self._loads())
+        return curves.throughput(self._loads(), self.looks)
 
     def waterfall(self, walk: falls.Walked, title: str = "What is done for one packet") -> Figure:
         """Draw one packet's steps in one lane per thread; what it waits for is drawn strongly."""
         return falls.waterfall(walk, title)
 
-    def save(self, folder: Path) -> list[Path]:
+    def waterfalls(self, walks: Sequence[tuple[str, falls.Walked]], title: str) -> Figure:
+        """Draw several packets' steps, each under its name, on one time axis."""
+        return falls.waterfalls(walks, title)
+
+    def lanes(self, chains: Sequence[Chain]) -> Figure:
+        """Draw each path as a chain of boxes from guest to link, with what is crossed."""
+        return lanes.lanes(chains, self.looks)
+
+    def save(self, folder: Path, more: Mapping[str, Figure] | None = None) -> list[Path]:
         """Write each figure that the result alone can draw as a PNG, and return their files.
+
+        Parameters
+        ----------
+        more
+            Other figures to write, by name.
 
         Raises
         ------
         HostError
             If the folder cannot be written.
         """
-        names = ["breakdown", "latency"]
-        names += ["events", "core_time", "throughput"] if self.sweep() else []
-        files = [folder / f"{name}.png" for name in names]
+        drawn = {"breakdown": self.breakdown(), "latency": self.latency()}
+        if self.sweep():
+            drawn |= {"events": self.events(), "core_time": self.core_time()}
+            drawn["throughput"] = self.throughput()
+        drawn |= more or {}
+        files = [folder / f"{name}.png" for name in drawn]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name, file in zip(names, files, strict=True):
-                getattr(self, name)().savefig(file, dpi=130)
+            for figure, file in zip(drawn.values(), files, strict=True):
+                figure.savefig(file, dpi=130)
         except OSError as error:
             got, want = f"cannot be written: {error.strerror}", "a folder that can be written"
             raise HostError(str(folder), got, want) from error

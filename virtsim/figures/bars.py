@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WIDTH_IN = 9.2
 """Width of every figure, in inches."""
 
+WIDE = 7
+"""Most kinds of work that the key under a figure names on one line."""
+
 Parts = Mapping[tuple[str, Kind], float]
 
 
@@ -208,7 +211,8 @@ def legend(figure: Figure, used: set[Kind]) -> None:
         if k in used
     ]
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=len(handles),
+        columns = len(handles) if len(handles) <= WIDE else -(-len(handles) // 2)
+        figure.legend(handles=handles, loc="outside lower left", ncols=columns,
                       handlelength=1.6, columnspacing=1.4)  # fmt: skip
 
 

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 from virtsim.breakeven import BreakEven
 from virtsim.figures.bars import WIDTH_IN, note
 from virtsim.figures.data import DIRECTION_NAMES, Cell, curve
-from virtsim.figures.style import Style, styled, styles
+from virtsim.figures.style import Style, styled
 from virtsim.units import format_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Sweep = Mapping[str, Sequence[Sequence[Cell]]]
 """By direction, the cells of each path along the load axis."""
+
+Looks = Mapping[str, Style]
+"""The style of every label of a result, whether a figure draws it or not."""
 
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 OFFERED = "Offered load (packets per second)"
@@ -27,11 +31,10 @@ SHARES = (("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 0.001))
 
 
 @styled
-def latency(cells: Sequence[Cell]) -> Figure:
+def latency(cells: Sequence[Cell], looks: Looks) -> Figure:
     """Draw which share of the packets took longer than a time, one curve per path."""
     known = [cell for cell in cells if cell.latencies()[1]]
     figure, panels = _panels(list(dict.fromkeys(c.direction for c in known)), 3.3)
-    looks = styles(c.label for c in cells)
     for direction, axes in panels.items():
         mine = [c for c in known if c.direction == direction]
         for cell in mine:
@@ -39,28 +42,26 @@ def latency(cells: Sequence[Cell]) -> Figure:
         axes.set(xscale="log", yscale="log")
         most = max((sum(c.latencies()[1]) for c in mine), default=1000)
         axes.set_ylim(0.7 / max(most, 10), 1.3)
-        axes.set_xlabel("Latency (µs)")
         axes.yaxis.set_major_formatter(lambda y, _at: f"{100 * y:g} %")
         axes.yaxis.set_minor_formatter(lambda _y, _at: "")
-        _plain_numbers(axes)
         for name, share in SHARES:
             if share > 1 / max(most, 10):
                 axes.axhline(share, color="#b5b5b5", linewidth=0.6, zorder=0)
                 note(axes, name, (1.0, share), 4, xycoords=axes.get_yaxis_transform(),
                      fontsize=7.5, color="#555555")  # fmt: skip
-    _first(panels).set_ylabel("Share of packets that take longer")
-    _finish(figure, panels, "How long do packets take, and how bad is the tail?", looks, known)
+    _label(panels, "Latency (µs)", "Share of packets that take longer")
+    _ticks(_first(panels).xaxis, lambda x, _at: f"{x:,g}")
+    _title(figure, "How long do packets take, and how bad is the tail?", looks, known)
     return figure
 
 
 @styled
-def events(sweep: Sweep) -> Figure:
+def events(sweep: Sweep, looks: Looks) -> Figure:
     """Draw exits, kicks and interrupts per packet against the load."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_IN, 0.7 + 2.2 * len(sweep)))
     grid = figure.subplots(len(sweep), len(EVENTS), squeeze=False, sharex=True, sharey="row")
-    looks = styles(cells[0].label for rows in sweep.values() for cells in rows)
     for line, (direction, rows) in zip(grid, sweep.items(), strict=True):
         for axes, event in zip(line, EVENTS, strict=True):
             _curves(axes, rows, f"per_packet.{event}", looks)
@@ -71,50 +72,54 @@ def events(sweep: Sweep) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel(OFFERED, fontsize=8)
     title = "Do exits, kicks and interrupts get rarer as the load grows?"
-    _title(figure, title, looks, [cells[0].label for r in sweep.values() for cells in r])
+    _title(figure, title, looks, [cells[0] for rows in sweep.values() for cells in rows])
     return figure
 
 
 @styled
-def core_time(sweep: Sweep, found: Sequence[tuple[str, BreakEven]]) -> Figure:
+def core_time(sweep: Sweep, found: Sequence[tuple[str, BreakEven]], looks: Looks) -> Figure:
     """Draw core time per packet against the load, and the rates at which a polled core pays."""
 
     def draw(axes: Axes, direction: str) -> None:
         axes.set_yscale("log")
         _ticks(axes.yaxis, lambda y, _at: f"{y:g}")
-        rates = [b for d, b in found if d == direction and b.rate_pps is not None]
-        for i, one in enumerate(sorted(rates, key=lambda b: b.rate_pps or 0.0), start=1):
-            assert one.rate_pps is not None
-            axes.axvline(one.rate_pps, color="#222222", linewidth=0.8, linestyle=(0, (2, 2)))
-            note(axes, str(i), (one.rate_pps, 0.03), 3, xycoords=axes.get_xaxis_transform(),
-                 fontsize=8, fontweight="bold")  # fmt: skip
-            words = f"{i}  {one.polled} pays against {one.other}: {format_rate(one.rate_pps)}"
-            axes.text(0.99, 1.0 - 0.06 * i, words, fontsize=7.5, ha="right", va="center",
-                      transform=axes.transAxes, bbox=PAPER)  # fmt: skip
+        rates = sorted((b.rate_pps, b) for d, b in found if d == direction and b.rate_pps)
+        lines = []
+        low, high = axes.xaxis.get_data_interval()
+        for i, (pps, one) in enumerate(rates, start=1):
+            axes.axvline(pps, color="#555555", linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
+            # One above the other, as two rates may be close, and away from curves that fall.
+            rise = 0.035 + 0.05 * (i - 1)
+            spot = (pps, 1 - rise if pps * pps > low * high else rise)
+            note(axes, str(i), spot, 2, xycoords=axes.get_xaxis_transform(), fontsize=7.5,
+                 fontweight="bold", bbox=PAPER)  # fmt: skip
+            lines.append(f"{i}  {one.polled} pays against {one.other}: {format_rate(pps)}")
+        _below(axes, lines)
 
     return _against_load(
         sweep, "per_packet.core_ns", "From which load on does a burnt core pay?",
-        "Core time per packet, polling included (µs)", draw, 1000.0,
+        "Core time per packet, polling included (µs)", looks, draw, 1000.0,
     )  # fmt: skip
 
 
 @styled
-def throughput(sweep: Sweep) -> Figure:
+def throughput(sweep: Sweep, looks: Looks) -> Figure:
     """Draw delivered against offered packets."""
 
     def draw(axes: Axes, direction: str) -> None:
+        _nest(axes.lines)
         offered = [x for rows in sweep[direction] for x, _ in curve(rows, "delivered_pps")]
         if offered:
             ends = [min(offered), max(offered)]
             axes.plot(ends, ends, color="#999999", linewidth=0.8, marker="", zorder=0)
-            axes.text(ends[1], ends[1], "all delivered ", fontsize=7.5, ha="right", va="bottom",
-                      color="#666666")  # fmt: skip
+            axes.annotate("all delivered", (ends[1], ends[1]), (-4, 5), fontsize=7.5, ha="right",
+                          textcoords="offset points", color="#666666")  # fmt: skip
         axes.set_yscale("log")
         _ticks(axes.yaxis, _rate)
 
     return _against_load(
         sweep, "delivered_pps", "How much of the offered load arrives?",
-        "Delivered (packets per second)", draw,
+        "Delivered (packets per second)", looks, draw,
     )  # fmt: skip
 
 
@@ -123,25 +128,38 @@ def _against_load(
     name: str,
     title: str,
     unit: str,
+    looks: Looks,
     draw: Callable[[Axes, str], None],
     scale: float = 1.0,
 ) -> Figure:
-    figure, panels = _panels(list(sweep), 3.3)
-    looks = styles(cells[0].label for rows in sweep.values() for cells in rows)
+    figure, panels = _panels(list(sweep), 3.9)
     for direction, axes in panels.items():
         _curves(axes, sweep[direction], name, looks, scale)
         draw(axes, direction)
-        axes.set_xlabel(OFFERED)
-    _first(panels).set_ylabel(unit)
-    _finish(figure, panels, title, looks, [cells[0] for rows in sweep.values() for cells in rows])
+    _label(panels, OFFERED, unit)
+    _title(figure, title, looks, [cells[0] for rows in sweep.values() for cells in rows])
     return figure
+
+
+def _nest(lines: Sequence[Line2D]) -> None:
+    """Draw each curve thinner than the one below it, so that curves on one line are all seen."""
+    for i, line in enumerate(lines):
+        above = len(lines) - 1 - i
+        line.set_linewidth(1.3 + 0.75 * above)
+        line.set_markersize(4.0 + 1.0 * above)
+
+
+def _below(axes: Axes, lines: Sequence[str]) -> None:
+    """Write lines under an axis and its label, where they cover nothing."""
+    axes.annotate("\n".join(lines), (0, 0), (0, -34), xycoords="axes fraction", va="top",
+                  textcoords="offset points", fontsize=7.5, annotation_clip=False)  # fmt: skip
 
 
 def _curves(
     axes: Axes,
     rows: Sequence[Sequence[Cell]],
     name: str,
-    looks: Mapping[str, Style],
+    looks: Looks,
     scale: float = 1.0,
 ) -> None:
     for cells in rows:
@@ -173,50 +191,56 @@ def _exceedance(axes: Axes, cell: Cell, style: Style) -> None:
 
 
 def _panels(found: Sequence[str], height: float) -> tuple[Figure, dict[str, Axes]]:
-    """Return a figure with one panel per direction, side by side, on one scale."""
+    """Return a figure with one panel per direction, two side by side, all on one scale."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH_IN, height + 0.6))
     names = list(found) or [""]
-    grid = figure.subplots(1, len(names), squeeze=False, sharex=True, sharey=True)[0]
-    for axes, name in zip(grid, names, strict=True):
+    columns = min(2, len(names))
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(WIDTH_IN, height * lines + 0.6))
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    panels = dict(zip(names, grid.flat, strict=False))
+    for name, axes in panels.items():
         axes.set_title(DIRECTION_NAMES.get(name, name), fontsize=9)
-    return figure, dict(zip(names, grid, strict=True))
+        axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in grid.flat[len(names) :]:
+        axes.set_axis_off()
+    return figure, panels
 
 
 def _first(panels: Mapping[str, Axes]) -> Axes:
     return next(iter(panels.values()))
 
 
-def _finish(
-    figure: Figure,
-    panels: Mapping[str, Axes],
-    title: str,
-    looks: Mapping[str, Style],
-    cells: Sequence[Cell],
-) -> None:
-    _title(figure, title, looks, [cell.label for cell in cells])
+def _label(panels: Mapping[str, Axes], x: str, y: str) -> None:
+    """Name the horizontal axis of every panel, the vertical one of those at the left."""
+    for i, axes in enumerate(panels.values()):
+        axes.set_xlabel(x)
+        if i % 2 == 0:
+            axes.set_ylabel(y)
 
 
-def _title(figure: Figure, title: str, looks: Mapping[str, Style], drawn: Sequence[str]) -> None:
+def _title(figure: Figure, title: str, looks: Looks, drawn: Sequence[Cell]) -> None:
     from matplotlib.lines import Line2D
 
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
-    handles = [Line2D([], [], label=label, **looks[label].line) for label in dict.fromkeys(drawn)]
+    names = dict.fromkeys(cell.label for cell in drawn)
+    handles = [Line2D([], [], label=label, **looks[label].line) for label in names]
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=min(4, len(handles)),
-                      handlelength=3.2)  # fmt: skip
+        columns = len(handles) if len(handles) <= 4 else min(4, -(-len(handles) // 2))
+        figure.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=3.2)
 
 
-def _plain_numbers(axes: Axes) -> None:
-    """Write latencies as 5, 10, 50 rather than as powers of ten."""
-    _ticks(axes.xaxis, lambda x, _at: f"{x:.3g}")
+WIDE = 60.0
+"""Ratio of the ends of a logarithmic axis from which on only powers of ten are named."""
 
 
 def _ticks(axis: Axis, write: Callable[[float, float], str]) -> None:
-    """Set ticks at 1, 2 and 5 of each decade of a logarithmic axis."""
+    """Set ticks at 1, 2 and 5 of each decade of a logarithmic axis, at 1 if there are many."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_data_interval()
+    axis.set_major_locator(LogLocator(subs=(1,) if high > WIDE * max(low, 1e-9) else (1, 2, 5)))
+    axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
     axis.set_major_formatter(write)
     axis.set_minor_formatter(NullFormatter())

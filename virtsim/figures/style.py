@@ -36,25 +36,26 @@ class Style:
 
 PATHS: Mapping[str, Style] = MappingProxyType(
     {
-        "virtio-qemu": Style("#d55e00", "///", "o", "-"),
-        "vhost-net": Style("#0072b2", "\\\\\\", "s", (0, (5, 1.5))),
-        "vhost-user-ovs": Style("#009e73", "|||", "^", (0, (5, 1.5, 1, 1.5))),
-        "e1000": Style("#a8437f", "xxx", "D", (0, (1, 1))),
-        "vhost-user-snabb": Style("#b98500", "---", "v", (0, (3, 1, 1, 1, 1, 1))),
-        "sriov": Style("#3b9bd1", "+++", "P", (0, (8, 2))),
+        "e1000": Style("#3a0f47", "xxx", "D", (0, (1, 1))),
+        "virtio-qemu": Style("#8a1f00", "///", "o", "-"),
+        "vhost-net": Style("#0f5fae", "\\\\\\", "s", (0, (5, 1.5))),
+        "vhost-user-ovs": Style("#00865c", "|||", "^", (0, (5, 1.5, 1, 1.5))),
+        "vhost-user-snabb": Style("#b98300", "---", "v", (0, (3, 1, 1, 1, 1, 1))),
+        "sriov": Style("#55aad9", "+++", "P", (0, (8, 2))),
     }
 )
-"""The paths that virtsim ships or will ship."""
+"""The paths that virtsim ships. In grey they go from dark to light: the less of the host is in a
+path, the lighter it is."""
 
 OTHERS = (
-    Style("#5b4a9c", "//", "X", (0, (6, 1, 1, 1))),
-    Style("#7a6a1f", "||", "*", (0, (2, 1))),
-    Style("#555555", "xx", "<", (0, (4, 2, 1, 2))),
-    Style("#9b1c31", "--", ">", (0, (7, 1.5, 2, 1.5))),
-    Style("#2f6f4f", "++", "h", (0, (1, 2))),
-    Style("#b0567a", "\\\\", "p", (0, (3, 3))),
-    Style("#1f4e79", "/", "d", (0, (10, 2, 2, 2))),
-    Style("#8a4b08", "|", "8", (0, (2, 3))),
+    Style("#14264a", "//", "X", (0, (6, 1, 1, 1))),
+    Style("#5c2a0d", "||", "*", (0, (2, 1))),
+    Style("#543a94", "xx", "<", (0, (4, 2, 1, 2))),
+    Style("#a03a5a", "--", ">", (0, (7, 1.5, 2, 1.5))),
+    Style("#6c7020", "++", "h", (0, (1, 2))),
+    Style("#2c8c8c", "\\\\", "p", (0, (3, 3))),
+    Style("#c8776c", "/", "d", (0, (10, 2, 2, 2))),
+    Style("#a3a3a3", "|", "8", (0, (2, 3))),
 )
 """For paths that a user named. (Hatches of lines only: dots take 100 kB of SVG each.)"""
 

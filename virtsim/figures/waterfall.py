@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from virtsim.figures.bars import WIDTH_IN, edge, legend, note
@@ -63,39 +64,89 @@ class Walked(Protocol):
 @styled
 def waterfall(walk: Walked, title: str) -> Figure:
     """Draw a walk in one lane per thread against the time since the packet's arrival."""
-    from matplotlib.figure import Figure
+    return _falls([(title, walk)], 0.62)
 
-    steps = [step for step in walk.bars if step.end_ps > step.start_ps]
-    last = max((step.end_ps for step in steps), default=walk.latency_ps)
-    end = max(1, min(last, int(walk.latency_ps * AFTERMATH)))
-    steps = [step for step in steps if step.start_ps < end]
-    lanes = list(dict.fromkeys(step.thread for step in steps)) or [""]
-    figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.62 * len(lanes)))
-    axes = figure.subplots()
-    for step in steps:
-        _step(axes, step, lanes.index(step.thread), end)
-    _names(axes, [s for s in steps if s.critical], lanes, end)
-    _delivery(axes, walk.latency_ps / 1e6)
-    axes.set_yticks(range(len(lanes)), lanes)
-    axes.set_ylim(len(lanes) - 0.55, -0.95)
-    axes.set_xlim(0, end / 1e6)
-    axes.set_xlabel("Time since the packet's arrival (µs)")
-    axes.set_title(title)
-    axes.grid(False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    legend(figure, {kind_of(step.op, step.cause) for step in steps})
+
+@styled
+def waterfalls(walks: Sequence[tuple[str, Walked]], title: str) -> Figure:
+    """Draw several walks, each in lanes of its own, on one time axis."""
+    figure = _falls(walks, 0.42)
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
     return figure
 
 
-def _delivery(axes: Axes, at_us: float) -> None:
+def _falls(walks: Sequence[tuple[str, Walked]], lane_in: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    shown = [_shown(walk) for _, walk in walks]
+    lanes = [_lanes(steps) for steps in shown]
+    end = max((step.end_ps for steps in shown for step in steps), default=1)
+    heights = [0.45 + lane_in * len(mine) for mine in lanes]
+    figure = Figure(figsize=(WIDTH_IN, 0.85 + sum(heights)))
+    grid = figure.subplots(len(walks), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for axes, (name, walk), steps, mine in zip(grid, walks, shown, lanes, strict=True):
+        _fall(axes, steps, mine, end)
+        _delivery(axes, walk.latency_ps / 1e6, end / 1e6)
+        axes.set_title(name)
+    grid[-1].set_xlim(0, end / 1e6)
+    grid[-1].set_xlabel("Time since the packet's arrival (µs)")
+    legend(figure, {kind_of(step.op, step.cause) for steps in shown for step in steps})
+    return figure
+
+
+def _shown(walk: Walked) -> list[Step]:
+    """Return the steps of a walk from its packet's arrival on, without the late aftermath."""
+    steps = [step for step in walk.bars if step.end_ps > max(0, step.start_ps)]
+    last = max((step.end_ps for step in steps), default=walk.latency_ps)
+    end = max(1, min(last, int(walk.latency_ps * AFTERMATH)))
+    return [_cut(step, end) for step in steps if step.start_ps < end]
+
+
+def _lanes(steps: Sequence[Step]) -> list[str]:
+    """Return the threads in the order in which the packet waits for them, then the others."""
+    ordered = sorted(steps, key=lambda step: (not step.critical, step.start_ps))
+    return list(dict.fromkeys(step.thread for step in ordered)) or [""]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A step as far as it is drawn."""
+
+    thread: str
+    start_ps: int
+    end_ps: int
+    op: str
+    cause: str
+    critical: bool
+
+
+def _cut(step: Step, end: int) -> Step:
+    times = max(0, step.start_ps), min(step.end_ps, end)
+    return _Cut(step.thread, *times, step.op, step.cause, step.critical)
+
+
+def _fall(axes: Axes, steps: Sequence[Step], lanes: Sequence[str], end: int) -> None:
+    for step in steps:
+        _step(axes, step, lanes.index(step.thread))
+    _names(axes, [s for s in steps if s.critical], lanes, end)
+    axes.set_yticks(range(len(lanes)), lanes)
+    axes.set_ylim(len(lanes) - 0.55, -0.95)
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def _delivery(axes: Axes, at_us: float, end_us: float) -> None:
+    """Mark the end of the packet's way, on the side of the line where there is room."""
     axes.axvline(at_us, color="#222222", linewidth=0.9, linestyle=(0, (2, 2)))
-    note(axes, f"delivered: {at_us:.3g} µs", (at_us, -0.78), 4, fontsize=8)
+    text = f"delivered: {at_us:.{1 if at_us >= 10 else 2}f} µs"
+    late = at_us > 0.8 * end_us
+    note(axes, text, (at_us, -0.78), -4 if late else 4, ha="right" if late else "left", fontsize=8)
 
 
-def _step(axes: Axes, step: Step, lane: int, end: int) -> None:
+def _step(axes: Axes, step: Step, lane: int) -> None:
     """Draw a step: tall and framed if the packet waits for it, low and pale if not."""
     kind = kind_of(step.op, step.cause)
-    begin, width = step.start_ps / 1e6, (min(step.end_ps, end) - step.start_ps) / 1e6
+    begin, width = step.start_ps / 1e6, (step.end_ps - step.start_ps) / 1e6
     height = 0.5 if step.critical else 0.2
     axes.barh(
         lane + (0 if step.critical else 0.15), width, height, left=begin, facecolor=kind.colour,

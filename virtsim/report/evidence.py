@@ -11,6 +11,7 @@ from virtsim import paths, traffic
 from virtsim.compose import Host
 from virtsim.costs import Profile
 from virtsim.errors import InputError
+from virtsim.figures.chain import Chain, chain
 from virtsim.figures.data import headline
 from virtsim.model.path import Path
 from virtsim.parts import kvm
@@ -30,7 +31,7 @@ APART, ISOLATED = Fraction(1000), 8
 
 @dataclass(frozen=True)
 class Isolated:
-    """One packet alone on one path: its walk and its equation, or why there is none."""
+    """One packet alone on one path: its walk and its equation, or why there is none of them."""
 
     label: str
     direction: str
@@ -64,6 +65,7 @@ class Evidence:
     profiles: tuple[Profile, ...] = ()
     isolated: tuple[Isolated, ...] = ()
     crossings: tuple[Crossing, ...] = ()
+    chains: tuple[Chain, ...] = ()
 
 
 def gather(result: Result) -> Evidence:
@@ -75,10 +77,12 @@ def evidence(specs: Sequence[RunSpec]) -> Evidence:
     """Return the evidence of some runs, one per path and direction."""
     profiles = tuple({spec.profile.hash: spec.profile for spec in specs}.values())
     claimed = any(spec.path.name in (QEMU, VHOST) for spec in specs)
+    by_label = {spec.label: spec for spec in specs}
     return Evidence(
         profiles,
         tuple(_isolated(spec) for spec in specs),
         tuple(crossings(profiles[0])) if claimed else (),
+        tuple(chain(spec.label, spec.path) for spec in by_label.values()),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -11,66 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from virtsim.figures import Plots
 from virtsim.figures.data import DIRECTION_NAMES, Cell, directions, headline, load_axis
-from virtsim.figures.kinds import kind_of
 from virtsim.ledger import POLL
-from virtsim.report import prices, tables, words
+from virtsim.report import phrases, prices, tables, words
+from virtsim.report.drawings import WALK, pictures_of
 from virtsim.report.evidence import Evidence, Isolated, gather
-from virtsim.report.svg import inline
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from virtsim.equation import Equation
     from virtsim.result import Result
-
-
-CAPTIONS = {
-    "breakdown": (
-        "CPU time per packet",
-        "CPU time per delivered packet on all host cores, gathered by the part of the path that it "
-        "is spent for and split by kind of work. Polling that finds nothing is not drawn, but "
-        "given at the end of each bar.",
-    ),
-    "latency": (
-        "Latency distribution",
-        "Share of the measured packets that take longer than a time; the marks are the percentiles "
-        "at the right edge. Both axes are logarithmic.",
-    ),
-    "events": (
-        "Events per packet against load",
-        "VM exits, kicks and interrupts per delivered packet against the offered load. What is "
-        "suppressed because the other side is still awake is not among them.",
-    ),
-    "core_time": (
-        "Core time per packet against load",
-        "Core time per delivered packet, polling included, against the offered load. A numbered "
-        "line marks the rate above which a polled path takes less than the other.",
-    ),
-    "throughput": (
-        "Delivered against offered load",
-        "Delivered against offered packets per second; the thin line is everything delivered.",
-    ),
-    "isolated": (
-        "Latency of an isolated packet",
-        "What one packet that meets a system at rest waits for, from its cost equation, gathered "
-        "by part and split by kind of work.",
-    ),
-    "crossings": (
-        "Context switches and crossings",
-        "Host context switches (left) and user/kernel crossings (right: system calls, and exits to "
-        "user space in a paler colour) for one isolated packet that is sent.",
-    ),
-}
-"""Title and caption of each figure."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its caption, ready for the page."""
-
-    name: str
-    svg: str
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -79,10 +26,11 @@ class Direction:
 
     key: str
     name: str
-    findings: tuple[str, ...]
+    findings: dict[str, list[str]]
     labels: tuple[str, ...]
     blocks: tuple[tables.Block, ...]
     kinds: tuple[tables.Row, ...]
+    threads: tuple[tables.Row, ...]
 
 
 @dataclass(frozen=True)
@@ -90,13 +38,10 @@ class Lone:
     """What the page says about one isolated packet."""
 
     title: str
-    label: str
-    direction: str
     total: str
     agrees: str
     steps: tuple[tuple[str, tuple[str, ...], str], ...]
     refusal: str
-    picture: Picture | None
 
 
 @dataclass(frozen=True)
@@ -140,6 +85,7 @@ def context(result: Result, found: Evidence) -> dict[str, Any]:
     """Return everything that the template shows."""
     plots, cells = Plots(result), headline(result)
     axis = load_axis(result)
+    pictures = pictures_of(plots, cells, found)
     return {
         "name": result.name,
         "fingerprint": result.fingerprint,
@@ -148,9 +94,10 @@ def context(result: Result, found: Evidence) -> dict[str, Any]:
         "axis": axis,
         "directions": [_direction(result, plots, d) for d in directions(result)],
         "replications": max((len(cell.records) for cell in cells), default=0),
-        "pictures": _pictures(plots, cells, found),
-        "lone": [_lone(plots, one, i) for i, one in enumerate(found.isolated)],
+        "pictures": pictures,
+        "lone": [_lone(one) for one in found.isolated],
         "lone_words": list(words.isolated(found.isolated)),
+        "falls": [picture for name, picture in pictures.items() if name.startswith(WALK)],
         "crossings": found.crossings,
         "claim": words.claim(found.crossings),
         "lists": [_price_list(p, cells, found) for p in found.profiles],
@@ -172,7 +119,7 @@ def _traffic(cells: Sequence[Cell]) -> str:
     ]
     parts = [f"{max((c.packets // len(c.records) for c in cells), default=0):,} packets a run"]
     if rates:
-        low, high = words.rate(rates[0]), words.rate(rates[-1])
+        low, high = phrases.rate(rates[0]), phrases.rate(rates[-1])
         parts.insert(0, f"{low} offered" if low == high else f"{low} to {high} offered")
     if sizes:
         low, high = f"{min(sizes):.0f}", f"{max(sizes):.0f}"
@@ -188,64 +135,27 @@ def _point(cells: Sequence[Cell], axis: str | None) -> str:
 def _direction(result: Result, plots: Plots, key: str) -> Direction:
     cells = headline(result, key)
     pays = [b for d, b in plots.break_evens() if d == key]
+    top = [loads[-1] for loads in plots.sweep().get(key, ())]
     return Direction(
         key,
         DIRECTION_NAMES.get(key, key),
-        tuple(words.findings(cells, pays)),
+        words.findings(cells, pays, top),
         tuple(cell.label for cell in cells),
         tables.paths_table(cells),
         tables.kinds_table(cells),
+        tables.threads_table(cells),
     )
 
 
-def _picture(figure: Figure, name: str, title: str, caption: str) -> Picture:
-    return Picture(name, inline(figure, name, title, caption), caption)
-
-
-def _pictures(plots: Plots, cells: Sequence[Cell], found: Evidence) -> dict[str, Picture]:
-    """Return the figures by name, leaving out those that nothing is known for."""
-    drawn: dict[str, Figure] = {}
-    if any(cell.delivered for cell in cells):
-        drawn |= {"breakdown": plots.breakdown(), "latency": plots.latency()}
-    if plots.sweep():
-        drawn |= {"events": plots.events(), "core_time": plots.core_time()}
-        drawn["throughput"] = plots.throughput()
-    equations = [(o.label, o.direction, o.equation) for o in found.isolated if o.equation]
-    if equations:
-        drawn["isolated"] = plots.isolated(equations)
-    if found.crossings:
-        drawn["crossings"] = plots.crossings(found.crossings)
-    return {name: _picture(figure, name, *CAPTIONS[name]) for name, figure in drawn.items()}
-
-
-def _lone(plots: Plots, one: Isolated, i: int) -> Lone:
-    title = f"{one.label}, {one.direction}"
-    picture = None
-    if one.walk is not None:
-        caption = (
-            f"One packet on {one.label} ({one.direction}) in a system at rest. Framed: what the "
-            "packet waits for; low and pale: what is done beside it or after it."
-        )
-        figure = plots.waterfall(one.walk, _headed(one))
-        picture = _picture(figure, f"walk-{i}", f"Waterfall of {title}", caption)
+def _lone(one: Isolated) -> Lone:
     equation = one.equation
     return Lone(
-        title, one.label, one.direction,
-        words.time(equation.value_ps / 1000) if equation else "",
-        _agreement(one), _steps(equation) if equation else (), one.refusal, picture,
-    )  # fmt: skip
-
-
-def _headed(one: Isolated) -> str:
-    """Return a waterfall's title: what takes the largest share of the packet's time."""
-    if one.equation is None or not one.equation.value_ps:
-        return f"{one.label}, {one.direction}: what happens to one packet?"
-    spent: Counter[str] = Counter()
-    for term in one.equation.terms:
-        spent[kind_of(term.op, term.cause).name] += term.ps
-    name, ps = spent.most_common(1)[0]
-    share = f"{ps / 1e6:.3g} of {one.equation.value_ps / 1e6:.3g} µs"
-    return f"{one.label}, {one.direction}: {share} are {name}"
+        f"{one.label}, {one.direction}",
+        phrases.time(equation.value_ps / 1000) if equation else "",
+        _agreement(one),
+        _steps(equation) if equation else (),
+        one.refusal,
+    )
 
 
 def _agreement(one: Isolated) -> str:
@@ -254,7 +164,7 @@ def _agreement(one: Isolated) -> str:
     gap = one.walk.latency_ps - one.equation.value_ps
     if not gap:
         return "The packet that was played took the same time to the picosecond."
-    return f"The packet that was played took {words.time(abs(gap) / 1000)} {_side(gap)}."
+    return f"The packet that was played took {phrases.time(abs(gap) / 1000)} {_side(gap)}."
 
 
 def _side(gap: int) -> str:
@@ -301,10 +211,12 @@ def reconciliation(result: Result) -> str:
         if cpu is not None:
             booked += sum(mine)
             clocks += round(cpu * 1000 * cell.delivered)
-    sums = f"The {entries:,} lines of the ledger add up to {words.time(booked / 1000)} of CPU time"
+    sums = (
+        f"The {entries:,} lines of the ledger add up to {phrases.time(booked / 1000)} of CPU time"
+    )
     if abs(booked - clocks) <= len(result.records):
         return f"{sums}, as the engine's own clocks of the threads do: nothing is unaccounted for."
-    gap = words.time(abs(booked - clocks) / 1000)
+    gap = phrases.time(abs(booked - clocks) / 1000)
     return f"{sums}; the engine's own clocks of the threads differ by {gap}."
 
 

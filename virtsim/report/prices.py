@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from virtsim.costs import Cost, Profile, sources
+from virtsim.costs import VARIANTS, Cost, Profile, cost_of, sources
 from virtsim.figures.data import Cell
 from virtsim.model.ops import ops
 
-PARAMETERS = {"hlt.poll_hit": ("hlt.halt_poll_ns",), "kick.vcpu:mmio": ("exit.fast_mmio",)}
+PARAMETERS = {"hlt.poll_hit": ("hlt.halt_poll_ns",)}
 """Parameters that have a say in an op though nobody spends them."""
 
 
@@ -57,24 +57,34 @@ WEAK = ("assumed", "low", "override")
 
 
 def used_ops(cells: Iterable[Cell], profile: Profile, more: Iterable[str] = ()) -> list[str]:
-    """Return the priced ops that some runs used, in the price list's order."""
+    """Return the priced ops that some runs used, in the price list's order.
+
+    A variant stands behind its op, and the ops that its price is made of stand in the list, too.
+    """
     spelt = {op for cell in cells for op in cell.ops} | set(more)
+    variants = [name for name in VARIANTS if name in spelt]
     names = {name.partition(":")[0] for name in spelt}
+    names |= {part for name in variants for part in cost_of(profile, name).basis}
     names |= {other for name in spelt for other in PARAMETERS.get(name, ())}
     names |= {f"{name}.residency" for name in names}
     known = [profile.costs[name] for name in names if name in profile.costs]
     names |= {mover for cost in known for mover in cost.moved_by}
-    return [op for op in profile.costs if op in names]
+    return [
+        spelling
+        for op in profile.costs
+        if op in names
+        for spelling in (op, *(name for name in variants if name.partition(":")[0] == op))
+    ]
 
 
 def price_list(profile: Profile, wanted: Sequence[str]) -> list[Price]:
     """Return the lines of some ops."""
-    return [_price(profile.cost(op), wanted) for op in wanted]
+    return [_price(cost_of(profile, op), op, wanted) for op in wanted]
 
 
 def sensitivity(cell: Cell, profile: Profile) -> Sensitivity:
     """Return what a cell's CPU time would change with, from its ledger."""
-    costs = [profile.cost(op) for op in used_ops([cell], profile)]
+    costs = [cost_of(profile, op) for op in used_ops([cell], profile)]
     return Sensitivity(
         cell.label,
         cell.direction,
@@ -86,14 +96,11 @@ def sensitivity(cell: Cell, profile: Profile) -> Sensitivity:
 
 
 def _share(cell: Cell, profile: Profile, confidence: str) -> float | None:
-    spent = {op.partition(":")[0]: 0.0 for op in cell.by_op}
-    for op, ns in cell.by_op.items():
-        spent[op.partition(":")[0]] += ns
-    total = sum(spent.values())
+    total = sum(cell.by_op.values())
     mine = sum(
         ns
-        for op, ns in spent.items()
-        if op in profile.costs and _confidence(profile.cost(op)) == confidence
+        for op, ns in cell.by_op.items()
+        if op.partition(":")[0] in profile.costs and _confidence(cost_of(profile, op)) == confidence
     )
     return mine / total if total else None
 
@@ -102,11 +109,11 @@ def _confidence(cost: Cost) -> str:
     return "override" if cost.overridden else cost.confidence
 
 
-def _price(cost: Cost, listed: Sequence[str]) -> Price:
-    known = ops().get(cost.op)
+def _price(cost: Cost, op: str, listed: Sequence[str]) -> Price:
+    known = ops().get(op.partition(":")[0])
     random = "" if cost.dist == "constant" else f", {cost.dist}, cv {float(cost.cv):.3g}"
     return Price(
-        cost.op,
+        op,
         known.what.strip() if known else "",
         f"{float(cost.value):,.6g}",
         f"{float(cost.low):,.6g}",

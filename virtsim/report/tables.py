@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from virtsim.figures.data import Cell
 from virtsim.figures.kinds import CPU_KINDS
-from virtsim.report.words import ALIKE
+from virtsim.outcome import STATES
+from virtsim.report.reasons import ALIKE
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _whole(value: float) -> str:
 def _three(value: float) -> str:
     """Write three digits, trailing zeros included: 8.50, 11.0, 174."""
     size = abs(value)
-    return f"{value:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
+    return f"{value:,.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
 
 
 def _often(value: float) -> str:
@@ -121,6 +122,31 @@ def kinds_table(cells: Sequence[Cell]) -> tuple[Row, ...]:
     ]
     sums = tuple(_spent(cell, sum(cell.by_kind.values())) for cell in cells)
     return (*rows, Row("all", "ns/packet", sums))
+
+
+def threads_table(cells: Sequence[Cell]) -> tuple[Row, ...]:
+    """Return each thread's core, node and shares of the window, in the order of the cells.
+
+    A line's name is that of the path, its unit the thread; the values are those of the columns
+    core, node, busy, polling, runnable and asleep. Shares are means over the replications.
+    """
+    return tuple(
+        Row(cell.label, name, (Value(core), Value(node), *shares))
+        for cell in cells
+        for name, core, node, shares in _threads(cell)
+    )
+
+
+def _threads(cell: Cell) -> Iterator[tuple[str, str, str, tuple[Value, ...]]]:
+    for name, row in cell.first["threads"].items():
+        every = [record.summary["threads"][name] for record in cell.records]
+        shares = tuple(_share([thread.get(state) for thread in every]) for state in STATES)
+        yield name, str(row["core"] or "none"), str(row.get("node", 0)), shares
+
+
+def _share(values: Sequence[float | None]) -> Value:
+    known = [value for value in values if value is not None]
+    return Value(f"{100 * sum(known) / len(known):.1f}") if known else NOTHING
 
 
 def _spent(cell: Cell, ns: float | None) -> Value:

@@ -4,70 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from virtsim.breakeven import BreakEven
+from virtsim.breakeven import BreakEven, gathered
 from virtsim.figures.data import Cell
 from virtsim.figures.kinds import COPY, CPU_KINDS, SLEEP, SYSCALL, Kind
+from virtsim.report import reasons
 from virtsim.report.evidence import QEMU, Crossing, Isolated
-from virtsim.units import format_rate, format_time
+from virtsim.report.phrases import TIE, count, listing, number, rate, time
+from virtsim.report.reasons import ALIKE
+from virtsim.walk.way import NAP
 
 ALL = 0.99
 """Share of the offered rate from which on a path is said to deliver all of it."""
 
-TIE = "\N{NO-BREAK SPACE}"
-"""Keeps a number and its unit on one line."""
-
 Best = Callable[..., str]
 """How the first of several is found: min or max."""
 
-ALIKE = 1.005
-"""Factor up to which two figures are called the same."""
+MANY = 3
+"""Paths up to which a sentence gives a range for each; the table gives those of more."""
 
 COUNTER_NAMES = {
     "copies": "copies",
     "syscalls": "calls",
+    "exits_user": "exits",
     "kicks": "kicks",
-    "interrupts": "interrupts",
+    "interrupts": "guest interrupts",
     "context_switches": "context switches",
 }
 
 
-def time(ns: float) -> str:
-    """Write nanoseconds with three digits and a real micro sign."""
-    return format_time(ns * 1000).replace("us", "µs").replace(" ", TIE)
+def findings(
+    cells: Sequence[Cell], found: Sequence[BreakEven], top: Sequence[Cell] = ()
+) -> dict[str, list[str]]:
+    """Return by topic what a direction's headline runs say, and those at the top of its sweep.
+
+    That is the order of the paths in latency and in throughput and where it turns, what limits
+    them, and what CPU time and cores they take.
+    """
+    steady = _steady(cells)
+    turns = list(reasons.turns(steady, "latency_ns.p50", "low"))
+    latency = [*_latency(cells), *turns, *reasons.halts(cells), *reasons.naps(cells, turns)]
+    topics = {
+        "Latency": [*_silent(cells), *latency],
+        "Throughput": [*_throughput(cells), *_losses(cells)],
+    }
+    if top and not _same(top, cells):
+        offered = max(cell.value("offered_pps") or 0.0 for cell in top)
+        said = [*_throughput(top), *_losses(top), *_bounds(top)]
+        topics[f"At the highest load of the sweep, {rate(offered)}"] = said
+    else:
+        topics["Throughput"] += _bounds(cells)
+    topics["CPU time and cores"] = [*_difference(cells), *_break_even(cells, found)]
+    return {topic: said for topic, said in topics.items() if said}
 
 
-def rate(pps: float) -> str:
-    """Write packets per second with three digits."""
-    return format_rate(pps).replace(" ", TIE)
+def _carries(cell: Cell) -> bool:
+    """Tell whether a path delivers what it is offered; else its queues grow."""
+    offered, delivered = cell.value("offered_pps"), cell.value("delivered_pps")
+    return bool(offered and delivered and delivered >= ALL * offered)
 
 
-def number(value: float) -> str:
-    """Write a factor with three digits at most."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+def _steady(cells: Sequence[Cell]) -> list[Cell]:
+    """Leave out who is overloaded, unless senders saturate or nobody is left."""
+    return [c for c in cells if _carries(c)] or list(cells) if _alike(cells) else list(cells)
 
 
-def count(value: float) -> str:
-    """Write how often something happens: whole numbers as such, others to a hundredth."""
-    if abs(value - round(value)) < 1e-9:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.005 else "almost 0"
+def _alike(cells: Sequence[Cell]) -> bool:
+    """Tell whether all were offered the same load; senders that saturate each set their own."""
+    offered = [cell.value("offered_pps") or 0.0 for cell in cells]
+    return bool(offered) and min(offered) * 1.02 > max(offered)
 
 
-def listing(items: Sequence[str]) -> str:
-    """Join words as a sentence does: a, b and c."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+def _same(a: Sequence[Cell], b: Sequence[Cell]) -> bool:
+    return [cell.first["point"] for cell in a] == [cell.first["point"] for cell in b]
 
 
-def findings(cells: Sequence[Cell], found: Sequence[BreakEven]) -> list[str]:
-    """Return what a direction's headline runs say: latency, throughput, money, break-even."""
-    return [
-        *_silent(cells),
-        *_latency(cells),
-        *_throughput(cells),
-        *_losses(cells),
-        *_difference(cells),
-        *_break_even(cells, found),
-    ]
+def _bounds(cells: Sequence[Cell]) -> list[str]:
+    """Say what limits each path, and where the order of throughput turns."""
+    return [*reasons.limits(cells), *reasons.turns(cells, "delivered_pps", "high")]
 
 
 def ranked(cells: Sequence[Cell], name: str) -> list[tuple[float, Cell]]:
@@ -83,16 +96,31 @@ def _silent(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _latency(cells: Sequence[Cell]) -> Iterator[str]:
-    order = ranked(cells, "latency_ns.p50")
+    order = ranked(_steady(cells), "latency_ns.p50")
+    known = [cell.label for _, cell in order]
+    late = _overloaded([cell for cell in cells if cell.label not in known])
     if not order:
         return
     least, best = order[0]
     if len(order) == 1:
         yield f"{best.label}: half of the packets take at most {time(least)}{_tail(best)}."
+        yield from late
         return
     rest = [f"{c.label} takes {time(ns)} ({_times(ns / least)})" for ns, c in order[1:]]
     yield f"Lowest latency: {best.label}, with a median of {time(least)}; {listing(rest)}."
     yield from _certainty([c for _, c in order], "latency_ns.p50", "medians", time, min)
+    yield from late
+
+
+def _overloaded(cells: Sequence[Cell]) -> Iterator[str]:
+    """Name the medians that stand in no order, because they grow for as long as packets come."""
+    known = [(c, ns) for c in cells if (ns := c.value("latency_ns.p50")) is not None]
+    if known:
+        medians = listing([f"{time(ns)} on {cell.label}" for cell, ns in known])
+        yield (
+            f"Overloaded, and so not in this order: a median of {medians}, of full or growing "
+            "queues."
+        )
 
 
 def _tail(cell: Cell) -> str:
@@ -112,10 +140,12 @@ def _certainty(
     if len(bounds) < 2 or not all(c.levels(name) for c in order):
         return
     spans = [f"{write(b[0])} to {write(b[1])} for {c.label}" for c, b in bounds]
-    between = f"the {noun} span {listing(spans)}"
+    between = f"over all prices the {noun} span {listing(spans)}"
+    if len(spans) > MANY:
+        between = f"the table below has the ranges of the {noun}"
     upsets = [words for level in ("low", "high") if (words := _upset(order, name, level, best))]
     if upsets:
-        yield f"The order is not certain: {listing(upsets)}. Over all prices {between}."
+        yield f"The order is not certain: {listing(upsets)}; {between}."
     else:
         yield f"That first place holds with all prices low and with all prices high; {between}."
 
@@ -138,11 +168,10 @@ def _throughput(cells: Sequence[Cell]) -> Iterator[str]:
     offered = [cell.value("offered_pps") or 0.0 for _, cell in order]
     if not order or not max(offered):
         return
-    same = min(offered) * 1.02 > max(offered)
-    all_of_it = all(pps >= ALL * o for (pps, _), o in zip(order, offered, strict=True))
-    if same and all_of_it:
-        who = order[0][1].label if len(order) == 1 else "Every path"
-        yield f"{who} delivers the {rate(max(offered))} that are offered, to within 1{TIE}%."
+    same = _alike([cell for _, cell in order])
+    less = [(pps, cell) for pps, cell in order if not _carries(cell)]
+    if same and len(less) < max(len(order), 2) and len(order) > len(less):
+        yield _carried([cell for _, cell in order], less, max(offered))
         return
     most, best = order[0]
     out_of = f" of {rate(max(offered))} offered" if same else ""
@@ -152,6 +181,22 @@ def _throughput(cells: Sequence[Cell]) -> Iterator[str]:
     rest = [f"{c.label} delivers {rate(pps)}{_share(pps, most)}" for pps, c in order[1:]]
     yield f"Most throughput: {best.label}, with {rate(most)}{out_of}; {listing(rest)}."
     yield from _certainty([c for _, c in order], "delivered_pps", "delivered rates", rate, max)
+
+
+def _carried(cells: Sequence[Cell], less: Sequence[tuple[float, Cell]], offered: float) -> str:
+    """Say who delivers what is offered, and how much of it the others do."""
+    all_of_it = f"the {rate(offered)} that are offered, to within 1{TIE}%"
+    if len(cells) == 1:
+        return f"{cells[0].label} delivers {all_of_it}."
+    if not less:
+        return f"Every path delivers {all_of_it}."
+    rest = [f"{c.label} delivers {rate(pps)} ({100 * pps / offered:.3g}{TIE}%)" for pps, c in less]
+    names = [cell.label for _, cell in less]
+    full = [cell.label for cell in cells if cell.label not in names]
+    if len(full) > len(less):
+        return f"All but {listing(names)} deliver {all_of_it}; {listing(rest)}."
+    verb = "delivers" if len(full) == 1 else "deliver"
+    return f"{listing(full)} {verb} {all_of_it}; {listing(rest)}."
 
 
 def _share(pps: float, most: float) -> str:
@@ -230,7 +275,7 @@ def _kind_words(dear: Cell, cheap: Cell, kind: Kind) -> str:
 
 def _break_even(cells: Sequence[Cell], found: Sequence[BreakEven]) -> Iterator[str]:
     if found:
-        yield from (one.sentence() for one in found)
+        yield from gathered(found)
         return
     name = "per_packet.core_ns"
     for polled in (c for c in cells if c.polled):
@@ -250,13 +295,26 @@ def isolated(found: Sequence[Isolated]) -> Iterator[str]:
     """Yield, by direction, how long an isolated packet takes on each path."""
     for direction in dict.fromkeys(one.direction for one in found):
         known = [
-            (one.equation.value_ps / 1000, one.label)
+            (one.walk.latency_ps / 1000, one.label)
             for one in found
-            if one.direction == direction and one.equation is not None
+            if one.direction == direction and one.walk is not None
         ]
         if known:
             times = listing([f"{time(ns)} on {label}" for ns, label in sorted(known)])
             yield f"In {direction} an isolated packet takes {times}."
+            yield from _napping([one for one in found if one.direction == direction])
+
+
+def _napping(found: Sequence[Isolated]) -> Iterator[str]:
+    """Say how much of an isolated packet's time is the rest of a poller's nap."""
+    for one in found:
+        terms = one.walk.way.terms if one.walk is not None else ()
+        ps = sum(term.ps for term in terms if term.op == NAP)
+        if ps:
+            yield (
+                f"On {one.label} {time(ps / 1000)} of that are what was left of the nap of its "
+                "poller; after a longer silence it naps longer."
+            )
 
 
 def claim(rows: Sequence[Crossing]) -> list[str]:
