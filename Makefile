@@ -50,7 +50,7 @@ $(STAMP): requirements.lock pyproject.toml
 	fi; \
 	echo "installing the versions in requirements.lock (about a minute; details in $(LOG))"; \
 	{ $(PY) -m pip install -r requirements.lock \
-	    && $(PY) -m pip install --no-build-isolation -c requirements.lock -e '.[notebook,dev]'; \
+	    && $(PY) -m pip install --no-build-isolation -c requirements.lock -e '.[notebook,dev,fast]'; \
 	} >$(LOG) 2>&1 || { \
 	    tail -n 20 $(LOG) >&2; echo "the installation failed: see $(LOG)" >&2; exit 1; }; \
 	printf '%s\n' "$(CURDIR)" >$(VENV)/.where; \
@@ -102,7 +102,7 @@ bench: $(STAMP) ## measure the engines
 lock: ## remake requirements.lock from the newest releases that pyproject.toml allows
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	"$(or $(PYTHON),python3)" -m venv "$$scratch"; \
-	"$$scratch/bin/python" -m pip install -q '.[notebook,dev]'; \
+	"$$scratch/bin/python" -m pip install -q '.[notebook,dev,fast]'; \
 	{ sed '/^#/!d' requirements.lock; \
 	  "$$scratch/bin/python" -m pip freeze | grep -v '^virtsim'; } >"$$scratch/lock"; \
 	cp "$$scratch/lock" requirements.lock

@@ -104,7 +104,7 @@ def test_engine_that_is_not_there_is_bad_input(call, scenario: Path, tmp_path: P
         (["report", "nowhere"], "there is no summary.json here"),
         (["explain", "absent.yaml"], "there is no such file"),
         (["explain", "/dev/zero"], "not a regular file"),
-        (["compare", "vhost-net", "--rate", "1Mpps", "--packets", "1000000000"], "at most 2000000"),
+        (["compare", "vhost-net", "--rate", "1Mpps", "--packets", "1000000000"], "at most"),
         (["walk", "vhost-net", "--set", "but.virtqueue.kick=kvm.irqfd"], "not a kick"),
         (["walk", "vhost-net", "--set", "but.virtqueue.call=kvm.ioeventfd"], "not a call"),
     ],

@@ -1,0 +1,13 @@
+"""A channel's words."""
+
+from __future__ import annotations
+
+(
+    RANK, RING, FORWARD, MODE, TARGET, SEND, RUNNING, INTRUDE, ENTRY,
+    GAP, HOLD_PS, HOLD_N, VIA, VIA_WHEN,
+    EVENT, OLD, ARMED, IN_FLIGHT, TRIGGERED, LATCHED, RAISED, LAST, HELD, HOLD_SERIAL,
+    RELAYED_NEXT,
+) = range(25)  # fmt: skip
+SIZE = 25
+NEVER, ALWAYS, ONCE, FLAGS, EVENT_INDEX, LATCH, CALL = range(7)
+VIA_ALWAYS, VIA_ASLEEP, VIA_LATE = range(3)

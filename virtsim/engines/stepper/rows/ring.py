@@ -1,0 +1,11 @@
+"""A ring's words."""
+
+from __future__ import annotations
+
+(
+    INDEX, RANK, CAPACITY, FREES, VISIBLE_USES, FORWARD, REVERSE, CONSUMER, LOOKERS, N_LOOKERS,
+    HEAD, TAIL, PUBLISHED, VISIBLE, TAKEN, DONE, FREED, LAST_VISIBLE,
+    BLOCKED, BLOCKED_FIRST, BLOCKED_N,
+) = range(21)  # fmt: skip
+SIZE = 21
+ON_TAKE, ON_DONE, ON_RECLAIM = range(3)
