@@ -156,6 +156,25 @@ def test_two_paced_pollers_let_a_run_end() -> None:
     assert out.end_ps == out.delivered_ps[0]
 
 
+def test_what_the_end_of_a_run_cuts_short_is_booked_as_far_as_it_went() -> None:
+    """An idle use of 50 from 0, interrupted from 15 to 35, is at 8 ps of work when all is over."""
+    rows = Rows("cut")
+    poller = rows.thread(
+        wait="poll", loop=rows.use("loop", 50), idle_loop=rows.use("idle", 50, "poll"),
+        pace=PaceRow(step_ps=1, max_ps=1),
+    )  # fmt: skip
+    rows.stage(poller, rows.ring(), rows.use("never", 10), gather="burst")
+    server, ring = rows.thread(), rows.ring()
+    rows.woken(rows.stage(server, ring, rows.use("serve", 4)), ring, mode="flags")
+    rows.interruptions.append((0, (15,), (20,)))
+    rows.source(ring)
+    case = rows.case([5])
+    out = played(case)
+    idle = [use.op for use in case.program.uses].index("idle")
+    assert out.end_ps == 9
+    assert (out.count[:, idle].sum(), out.busy_ps[:, idle].sum()) == (0, 8)
+
+
 # -- calls --------------------------------------------------------------------------------------
 
 

@@ -363,7 +363,8 @@ class World:
         """Take back what an op that the end of the run cuts short was booked too much."""
         payer, use, packet, end = thread.under_way
         if thread.mode == "op" and end > self.now:
-            self.book(payer, use, packet, self.now - end, times=-1)
+            left = end - self.now - interrupted(self.now, end, *thread.core.stops)
+            self.book(payer, use, packet, -left, times=-1)
 
     # -- packets -----------------------------------------------------------------------------
 

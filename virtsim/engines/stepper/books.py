@@ -122,5 +122,6 @@ def cut_short(a: Words, t: int) -> None:
     if a[t + thread.MODE] == thread.OP and end > a[world.NOW]:
         x = a[t + thread.UNDER_CELL]
         a[x + cell.COUNT] -= 1
-        a[x + cell.PS] += a[world.NOW] - end
+        lost = interrupted(a, a[t + thread.CORE], a[world.NOW], end)
+        a[x + cell.PS] += a[world.NOW] - end + lost
         a[x + cell.BYTES] -= a[t + thread.UNDER_BYTES]
