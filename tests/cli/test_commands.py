@@ -134,6 +134,7 @@ def test_interrupt_ends_a_run_with_130(scenario: Path, tmp_path: Path) -> None:
     long = scenario.read_text(encoding="utf-8").replace("packets: 200", "packets: 200000")
     scenario.write_text(long, encoding="utf-8")
     command = [sys.executable, "-c", "from virtsim.cli import main; main()", "run", str(scenario)]
+    command += ["--engine", "reference"]
     running = subprocess.Popen(
         [*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True
     )
