@@ -27,7 +27,7 @@ from virtsim.model.path import Path
 from virtsim.model.ring import DescriptorRing, Ring, Virtqueue
 from virtsim.model.stage import Stage
 from virtsim.model.thread import CALLER, THE_POLLER, Thread
-from virtsim.program import LEVELS, NONE, Program, SourceRow, StageRow, Uses
+from virtsim.program import LEVELS, NONE, ArmRow, Program, SourceRow, StageRow, Uses
 
 HARDIRQ, PROCESS = LEVELS.index("hardirq"), LEVELS.index("process")
 _POLICIES = (
@@ -206,9 +206,9 @@ class _Builder:
                 return self._use(queue.mapping, "work", draft.part)
         return ()
 
-    def _more_arms(self, stage: int, arms: tuple[object, ...]) -> None:
+    def _more_arms(self, stage: int, arms: tuple[ArmRow, ...]) -> None:
         row = self.stages[stage]
-        self.stages[stage] = replace(row, arms=(*row.arms, *arms))  # type: ignore[arg-type]
+        self.stages[stage] = replace(row, arms=(*row.arms, *arms))
 
     def _ahead(self, draft: Draft, mine: int, inline: list[list[tuple[str, Stage]]]) -> None:
         """Check what a stage does when the ring ahead is full, and add its completion."""
@@ -228,7 +228,7 @@ class _Builder:
                 f"at least {MIN_LINUX_TX_RING}",
                 f"it stops below {stage.room} free slots",
             )
-        completion = self._known_stage(stage.completion, draft)
+        completion = stage.completion
         row = self._stage_row(completion, draft.part, draft.out, draft.thread, step=())
         done = len(self.stages)
         channel = self.channels.of_completion(draft, done)
@@ -240,10 +240,6 @@ class _Builder:
         )
         for armed, at in room:
             self._more_arms(at, self.channels.room_arms(armed.arms, channel, done, draft.part))
-
-    def _known_stage(self, completion: Stage, draft: Draft) -> Stage:
-        """Return a completion on the thread of the stage that it completes."""
-        return replace(completion, thread=draft.thread)
 
     def _stage_row(
         self, s: Stage, part: str, ring: int, thread: Thread, called: bool = False,
