@@ -32,7 +32,7 @@ def check_length(packets: int, where: str = "traffic.packets", engine: str = "au
         With more packets than ``MOST_PACKETS`` says of the engine ("auto": of the best there is).
     """
     if engine == "auto":
-        from virtsim.engines.stepper.machine import available
+        from virtsim.engines.compiling.machine import available
 
         engine = "stepper" if available() else "reference"
     most = MOST_PACKETS[engine]

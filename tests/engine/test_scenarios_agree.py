@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from virtsim.engines.stepper.machine import available
+from virtsim.engines.compiling.machine import available
 from virtsim.running import play
 from virtsim.scenario import Scenario, load
 from virtsim.scenario.resolving import RunSpec, resolve

@@ -19,6 +19,7 @@ from virtsim.compose import Host, compose
 from virtsim.costing import price
 from virtsim.costs import profile
 from virtsim.engines import stepper
+from virtsim.engines.compiling import machine
 from virtsim.engines.reference import run as reference
 from virtsim.engines.stepper import (
     batches,
@@ -27,7 +28,6 @@ from virtsim.engines.stepper import (
     cores,
     delivering,
     emitting,
-    machine,
     polling,
     ready,
     results,
@@ -392,23 +392,3 @@ def test_importing_virtsim_loads_no_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-# -- machine code that is kept -----------------------------------------------------------------
-
-
-def test_machine_code_is_kept_and_a_damaged_file_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
-) -> None:
-    """What was kept is found again under its key; cut short, or where nothing can be kept, not."""
-    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where", tmp_path])
-    (tmp_path / "no").write_text("a file, so that no directory can be made in its place")
-    machine._keep("key", b"code")
-    assert machine._kept("key") == b"code"
-    assert machine._kept("other") is None
-    file = tmp_path / "stepper-key.o"
-    file.write_bytes(file.read_bytes()[:-1])
-    assert machine._kept("key") is None
-    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where"])
-    machine._keep("key", b"code")
-    assert machine._kept("key") is None

@@ -3,23 +3,26 @@
 It plays what the reference engine plays, in the same order, and agrees with it integer for integer.
 ``rows`` names the words of the one array that holds a run's state, ``tables`` fills it, ``clock``
 orders events, and ``kernel`` is the loop; each routine of the reference's that may have to wait is
-a routine here that notes where it stands (see ``frames``). All of it is plain Python, which ``ir``
-translates and ``machine`` compiles.
+a routine here that notes where it stands (see ``frames``). All of it is plain Python, of
+which ``compiling`` makes machine code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from virtsim.engines.compiling.machine import compiled
 from virtsim.engines.stepper.checks import check_playable, reasons, refusal
-from virtsim.engines.stepper.machine import Kernel, compiled
 from virtsim.engines.stepper.results import grown, outcome
 from virtsim.engines.stepper.rows import world
 from virtsim.engines.stepper.tables import arena, packet_table
-from virtsim.outcome import Job, Outcome
+from virtsim.outcome import Ints, Job, Outcome
 from virtsim.program import Program
 
 NAME = "stepper"
+Kernel = Callable[[Ints, Ints, Ints], int]
 SLICE = 100_000
 """Events after which the kernel comes back, for progress and for Ctrl-C."""
 
@@ -34,7 +37,9 @@ def run(program: Program, job: Job) -> Outcome:
         job asks for what this engine cannot do exactly.
     """
     check_playable(program, job)
-    return play(program, job, compiled())
+    from virtsim.engines.stepper.kernel import run_slice
+
+    return play(program, job, compiled(run_slice))
 
 
 def play(program: Program, job: Job, kernel: Kernel) -> Outcome:

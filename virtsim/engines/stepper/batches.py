@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import arrive
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
@@ -12,7 +13,7 @@ from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.packets import follower
 from virtsim.engines.stepper.polling import waiting
 from virtsim.engines.stepper.rings import room, take, take_back
-from virtsim.engines.stepper.rows import Words, frame, packet, ring, seldom, stage, thread, world
+from virtsim.engines.stepper.rows import frame, packet, ring, stage, thread, world
 from virtsim.semantics import burst_take
 
 (

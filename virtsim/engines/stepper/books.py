@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from virtsim.engines.stepper.rows import Words, cell, core, packet, seldom, thread, use, world
+from virtsim.engines.compiling.words import Words, seldom
+from virtsim.engines.stepper.rows import cell, core, packet, thread, use, world
 
 
 def price(a: Words, p: Words, u: int, n: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from virtsim.engines.stepper.machine import HINT, available
+from virtsim.engines.compiling.machine import HINT, available
 from virtsim.engines.stepper.rows import world
 from virtsim.errors import EngineRefusal
 from virtsim.outcome import Ints, Job

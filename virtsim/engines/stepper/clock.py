@@ -7,7 +7,8 @@ in which deliveries, timers, completions and late publications wait.
 
 from __future__ import annotations
 
-from virtsim.engines.stepper.rows import Words, event, leaf, seldom, thread, world
+from virtsim.engines.compiling.words import Words, seldom
+from virtsim.engines.stepper.rows import event, leaf, thread, world
 from virtsim.semantics import CHECK, MAX_ROUNDS, SLEEP, UNBLOCK
 
 LAST_PLACE = UNBLOCK * world.PHASE

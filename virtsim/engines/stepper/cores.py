@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book, price, set_state, stretched
 from virtsim.engines.stepper.clock import rouse_at, set_leaf, wait
 from virtsim.engines.stepper.frames import pop, push, stop
 from virtsim.engines.stepper.polling import leave_parking, sees_work
-from virtsim.engines.stepper.rows import Words, core, frame, packet, seldom, thread, use, world
+from virtsim.engines.stepper.rows import core, frame, packet, thread, use, world
 from virtsim.semantics import CHECK
 
 

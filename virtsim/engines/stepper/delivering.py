@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book_delays
 from virtsim.engines.stepper.clock import at
 from virtsim.engines.stepper.polling import known, returned, waiting
 from virtsim.engines.stepper.ready import begin_wake, enqueue
-from virtsim.engines.stepper.rows import (
-    Words,
-    arm,
-    channel,
-    event,
-    node,
-    ring,
-    seldom,
-    stage,
-    thread,
-    world,
-)
+from virtsim.engines.stepper.rows import arm, channel, event, node, ring, stage, thread, world
 from virtsim.semantics import DUE, MASK, event_next, event_off, event_share, need_event, passed
 
 

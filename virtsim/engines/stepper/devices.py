@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.books import arrive, book_delays
 from virtsim.engines.stepper.clock import at, check
 from virtsim.engines.stepper.delivering import announce
@@ -11,7 +12,7 @@ from virtsim.engines.stepper.packets import finish
 from virtsim.engines.stepper.polling import free, waiting
 from virtsim.engines.stepper.ready import enqueue
 from virtsim.engines.stepper.rings import give_back, publish, take
-from virtsim.engines.stepper.rows import Words, event, frame, packet, ring, stage, world
+from virtsim.engines.stepper.rows import event, frame, packet, ring, stage, world
 from virtsim.semantics import DUE
 
 LOOP, LOOKED, REARMED, AGAIN = range(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import set_state
 from virtsim.engines.stepper.clock import check, wait
 from virtsim.engines.stepper.cores import give_way, must_yield, over_at_quantum
@@ -11,7 +12,7 @@ from virtsim.engines.stepper.notifying import ALL, arms, decides, notify, tell
 from virtsim.engines.stepper.packets import drop_all, finish, follower, push_batch
 from virtsim.engines.stepper.polling import free
 from virtsim.engines.stepper.rings import publish
-from virtsim.engines.stepper.rows import Words, channel, frame, ring, seldom, stage, thread, world
+from virtsim.engines.stepper.rows import channel, frame, ring, stage, thread, world
 from virtsim.semantics import MASK
 
 NEXT, TOLD, PLACED, HELD, ANNOUNCED, ARMED, ENDED = range(7)

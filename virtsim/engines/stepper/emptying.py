@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.batches import batch
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
@@ -9,7 +10,7 @@ from virtsim.engines.stepper.frames import pop, push, stop
 from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.polling import waiting
 from virtsim.engines.stepper.ready import enqueue
-from virtsim.engines.stepper.rows import Words, frame, seldom, stage, thread, world
+from virtsim.engines.stepper.rows import frame, stage, thread, world
 from virtsim.engines.stepper.timers import requeue
 from virtsim.engines.stepper.waiting import book_spin, spin_and_look
 

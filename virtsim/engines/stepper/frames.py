@@ -8,7 +8,8 @@ then its caller just goes on, and the stack is only used for its locals.
 
 from __future__ import annotations
 
-from virtsim.engines.stepper.rows import Words, frame, thread, world
+from virtsim.engines.compiling.words import Words
+from virtsim.engines.stepper.rows import frame, thread, world
 
 
 def push(a: Words, t: int, routine: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.cores import pay
 from virtsim.engines.stepper.emitting import emit, emit_one
 from virtsim.engines.stepper.frames import pop, push, stop
@@ -9,7 +10,7 @@ from virtsim.engines.stepper.notifying import ALL, arms, notify
 from virtsim.engines.stepper.packets import drop_all, follower, push_batch
 from virtsim.engines.stepper.polling import free
 from virtsim.engines.stepper.rings import give_back, publish, take_back
-from virtsim.engines.stepper.rows import Words, frame, ring, stage, world
+from virtsim.engines.stepper.rows import frame, ring, stage, world
 
 # -- the end of a batch ------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.batches import (
     go_on_asking,
     go_on_rearming_early,
@@ -38,17 +39,7 @@ from virtsim.engines.stepper.notifying import (
 from virtsim.engines.stepper.polling import free, sees_work, settle
 from virtsim.engines.stepper.reclaiming import go_on_cleaning, go_on_reclaiming, go_on_restarting
 from virtsim.engines.stepper.rings import publish, show
-from virtsim.engines.stepper.rows import (
-    Words,
-    core,
-    event,
-    frame,
-    leaf,
-    ring,
-    seldom,
-    thread,
-    world,
-)
+from virtsim.engines.stepper.rows import core, event, frame, leaf, ring, thread, world
 from virtsim.engines.stepper.running import (
     go_on_entering,
     go_on_iterating,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.cores import pay, set_level
 from virtsim.engines.stepper.delivering import (
     change,
@@ -15,17 +16,7 @@ from virtsim.engines.stepper.delivering import (
 )
 from virtsim.engines.stepper.frames import pop, push, stop
 from virtsim.engines.stepper.ready import begin_wake
-from virtsim.engines.stepper.rows import (
-    Words,
-    arm,
-    channel,
-    frame,
-    ring,
-    seldom,
-    stage,
-    thread,
-    world,
-)
+from virtsim.engines.stepper.rows import arm, channel, frame, ring, stage, thread, world
 
 START, PAID, DECIDED, CALLED, SIGNALLED = range(5)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.clock import at
 from virtsim.engines.stepper.frames import push
-from virtsim.engines.stepper.rows import Words, event, frame, packet, ring, source, world
+from virtsim.engines.stepper.rows import event, frame, packet, ring, source, world
 from virtsim.semantics import DUE
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book, price, set_state
 from virtsim.engines.stepper.clock import rouse_at
-from virtsim.engines.stepper.rows import Words, core, ring, seldom, stage, thread, use, world
+from virtsim.engines.stepper.rows import core, ring, stage, thread, use, world
 from virtsim.semantics import CHECK, next_poll
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.books import book, book_delays, price, set_state
 from virtsim.engines.stepper.clock import rouse_at, stop_clock
-from virtsim.engines.stepper.rows import Words, core, queue, stage, thread, use, world
+from virtsim.engines.stepper.rows import core, queue, stage, thread, use, world
 from virtsim.semantics import CHECK, DUE, next_poll
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
 from virtsim.engines.stepper.frames import pop, push, stop
 from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.ready import enqueue
 from virtsim.engines.stepper.rings import reclaim, room
-from virtsim.engines.stepper.rows import Words, frame, ring, stage
+from virtsim.engines.stepper.rows import frame, ring, stage
 
 LOOP, LOOKED, PAYING, RESTARTED, REARMED, AGAIN, CALMED, OVER = range(8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.batches import held_first
 from virtsim.engines.stepper.clock import check, wait
 from virtsim.engines.stepper.cores import acquire, give_way, must_yield, pay, pay_polling, set_level
@@ -9,18 +10,7 @@ from virtsim.engines.stepper.frames import pop, push, stop
 from virtsim.engines.stepper.notifying import ALL, REVERSE_ONLY, arms, relay
 from virtsim.engines.stepper.polling import can_work, park, sees_work, settle
 from virtsim.engines.stepper.ready import append, enqueue, take_ready, top
-from virtsim.engines.stepper.rows import (
-    Words,
-    channel,
-    core,
-    frame,
-    node,
-    queue,
-    seldom,
-    stage,
-    thread,
-    world,
-)
+from virtsim.engines.stepper.rows import channel, core, frame, node, queue, stage, thread, world
 from virtsim.engines.stepper.timers import delay_turn
 from virtsim.engines.stepper.turns import turn
 from virtsim.engines.stepper.waiting import BACK, nap, rest

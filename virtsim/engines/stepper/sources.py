@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import arrive
 from virtsim.engines.stepper.clock import at, set_leaf, turn_of
 from virtsim.engines.stepper.delivering import announce
 from virtsim.engines.stepper.packets import finish
 from virtsim.engines.stepper.polling import free
 from virtsim.engines.stepper.rings import publish
-from virtsim.engines.stepper.rows import Words, event, packet, ring, seldom, source, world
+from virtsim.engines.stepper.rows import event, packet, ring, source, world
 from virtsim.semantics import DUE
 
 

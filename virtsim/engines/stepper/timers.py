@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.clock import at
 from virtsim.engines.stepper.ready import enqueue
-from virtsim.engines.stepper.rows import Words, event, seldom, stage, world
+from virtsim.engines.stepper.rows import event, stage, world
 from virtsim.semantics import DUE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.batches import batch
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
@@ -12,7 +13,7 @@ from virtsim.engines.stepper.notifying import notify
 from virtsim.engines.stepper.polling import waiting
 from virtsim.engines.stepper.reclaiming import clean, reclaim_all
 from virtsim.engines.stepper.rings import freed
-from virtsim.engines.stepper.rows import Words, frame, ring, seldom, stage, thread, world
+from virtsim.engines.stepper.rows import frame, ring, stage, thread, world
 from virtsim.engines.stepper.timers import requeue
 
 START, TURNED, CLEANED, LOOP, SERVED, LOOKED, REFILLED, EMPTIED, OVER, REQUEUE, LEAVE = range(11)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book, book_delays, price, prices, set_state
 from virtsim.engines.stepper.clock import rouse_at, wait
 from virtsim.engines.stepper.cores import (
@@ -14,7 +15,7 @@ from virtsim.engines.stepper.cores import (
     release,
 )
 from virtsim.engines.stepper.frames import pop, push, stop
-from virtsim.engines.stepper.rows import Words, core, frame, seldom, thread, use, world
+from virtsim.engines.stepper.rows import core, frame, thread, use, world
 from virtsim.semantics import CHECK, DUE, SLEEP, halt_poll_next
 
 SLEEPS = SLEEP * world.PHASE

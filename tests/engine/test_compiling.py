@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtsim import semantics
-from virtsim.engines.stepper import machine
-from virtsim.engines.stepper.ir import Untranslatable, module_of
-from virtsim.engines.stepper.rows import Words, world
+from virtsim.engines.compiling import machine
+from virtsim.engines.compiling.ir import Untranslatable, module_of
+from virtsim.engines.compiling.words import Words
+from virtsim.engines.stepper.rows import world
 
 SEVEN = 7
 small = st.integers(-50, 50)
@@ -124,5 +126,25 @@ def with_chain(x: int) -> int:
 def test_what_has_no_translation_is_refused(routine: Callable[[int], int]) -> None:
     """The message names the module, the line and the words."""
     line = routine.__code__.co_firstlineno
-    with pytest.raises(Untranslatable, match=rf"test_ir:{line + 2}: no translation for"):
+    with pytest.raises(Untranslatable, match=rf"test_compiling:{line + 2}: no translation for"):
         module_of(routine)
+
+
+# -- machine code that is kept -----------------------------------------------------------------
+
+
+def test_machine_code_is_kept_and_a_damaged_file_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """What was kept is found again under its key; cut short, or where nothing can be kept, not."""
+    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where", tmp_path])
+    (tmp_path / "no").write_text("a file, so that no directory can be made in its place")
+    machine._keep("key", b"code")
+    assert machine._kept("key") == b"code"
+    assert machine._kept("other") is None
+    file = tmp_path / "key.o"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert machine._kept("key") is None
+    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where"])
+    machine._keep("key", b"code")
+    assert machine._kept("key") is None

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from virtsim import semantics
-from virtsim.outcome import Ints
 
-Kernel = Callable[[Ints, Ints, Ints], int]
+Routine = Callable[..., Any]
 HINT = "pip install 'virtsim[fast]' installs it"
-
-
 OLDEST = (0, 45)
 """The first llvmlite whose LLVM has opaque pointers; it is that of numba 0.62."""
 
@@ -35,27 +33,39 @@ def available() -> bool:
 
 
 @functools.cache
-def compiled() -> Kernel:
-    """Return the kernel as machine code, compiled now or before."""
-    key = _key(_host()[0])
+def compiled(entry: Routine) -> Routine:
+    """Return a routine as machine code, compiled now or before.
+
+    It takes an array of int64 wherever the routine takes Words, and integers elsewhere.
+    """
+    key = _key(entry)
     code = _kept(key)
     if code is None:
-        from virtsim.engines.stepper.kernel import run_slice
-
-        code = assemble(run_slice)
+        code = assemble(entry)
         _keep(key, code)
-    call = load(code, "run_slice", [ctypes.c_void_p] * 3)
+    named = entry.__code__.co_varnames[: entry.__code__.co_argcount]
+    arrays = [entry.__annotations__[name] == "Words" for name in named]
+    call = load(code, entry.__name__, [_WORDS if array else ctypes.c_int64 for array in arrays])
 
-    def kernel(a: Ints, p: Ints, c: Ints) -> int:
-        assert all(x.dtype == np.int64 and x.flags.c_contiguous for x in (a, p, c))
-        return call(a.ctypes.data, p.ctypes.data, c.ctypes.data)
+    def routine(*given: Any) -> int:
+        return call(*(_address(x) if isinstance(x, np.ndarray) else x for x in given))
 
-    return kernel
+    return routine
 
 
-def assemble(entry: Callable[..., int]) -> bytes:
+_WORDS = ctypes.c_void_p
+
+
+def _address(words: NDArray[np.int64]) -> int:
+    assert words.dtype == np.int64
+    assert words.flags.c_contiguous
+    address: int = words.__array_interface__["data"][0]
+    return address
+
+
+def assemble(entry: Routine) -> bytes:
     """Return the machine code of a routine and of all that it calls, as an object file."""
-    from virtsim.engines.stepper.ir import module_of
+    from virtsim.engines.compiling.ir import module_of
 
     llvm, machine = _host()
     module = llvm.parse_assembly(module_of(entry))
@@ -101,18 +111,22 @@ def _host() -> tuple[Any, Any]:
 # -- what was compiled before ------------------------------------------------------------------
 
 
-def _key(llvm: Any) -> str:
+def _key(entry: Routine) -> str:
     """Return a name that changes with all that the machine code depends on."""
     import llvmlite
 
-    digest = hashlib.sha256()
-    sources = [*sorted(Path(__file__).parent.rglob("*.py")), Path(semantics.__file__)]
-    for path in sources:
-        digest.update(path.read_bytes())
+    llvm, _ = _host()
+    here = Path(__file__).parent
+    package = entry.__module__.split(".")[2]
+    digest = hashlib.sha256(f"{entry.__module__}.{entry.__qualname__}".encode())
+    for folder in (here.parent / package, here):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    digest.update(Path(semantics.__file__).read_bytes())
     host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
     named = (llvmlite.__version__, llvm.llvm_version_info, llvm.get_process_triple(), *host)
     digest.update(repr(named).encode())
-    return digest.hexdigest()[:24]
+    return f"{package}-{digest.hexdigest()[:24]}"
 
 
 def _places() -> Iterator[Path]:
@@ -125,7 +139,7 @@ def _places() -> Iterator[Path]:
 def _kept(key: str) -> bytes | None:
     for place in _places():
         try:
-            data = (place / f"stepper-{key}.o").read_bytes()
+            data = (place / f"{key}.o").read_bytes()
         except OSError:
             continue
         # A digest in front: a file that was cut short is no code.
@@ -141,7 +155,7 @@ def _keep(key: str, code: bytes) -> None:
             handle, name = tempfile.mkstemp(dir=place)
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(code).digest() + code)
-            os.replace(name, place / f"stepper-{key}.o")
+            os.replace(name, place / f"{key}.o")
             return
         except OSError:
             continue

@@ -1,0 +1,147 @@
+"""The vector engine without a compiler, and with defects planted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from virtsim.engines import reference, vector
+from virtsim.engines.vector import machine
+from virtsim.engines.vector.pair import items
+from virtsim.engines.vector.pollers import parking, paying, playing, rings, turns
+from virtsim.engines.vector.pollers.rows import run as head
+from virtsim.engines.vector.pollers.rows import thread
+from virtsim.engines.vector.servers import playing as serving
+from virtsim.engines.vector.streams.counting import Tally
+from virtsim.engines.vector.streams.feeds import Held
+from virtsim.engines.vector.streams.playing import reasons, stream
+from virtsim.engines.vector.tandem import hops
+from virtsim.testing import Case, check_engine
+from virtsim.testing.streams import pairs, pollers, servers, tandems
+
+SPARE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+KINDS = {"tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers}
+SEARCH = settings(
+    max_examples=3000, deadline=None, phases=[Phase.generate], derandomize=True, database=None,
+    suppress_health_check=SPARE,
+)  # fmt: skip
+
+
+def agree(case: Case) -> None:
+    """Check that the engine agrees with the reference, if it accepts the case."""
+    if vector.kind_of(case.program, case.job):
+        check_engine(reference.run, vector.run, case.program, case.job)
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no compiler be there."""
+    monkeypatch.setattr(machine, "available", lambda: False)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", KINDS)
+def test_without_a_compiler_the_same_comes_out(name: str) -> None:
+    """The kernels are plain functions; uncompiled they say the same."""
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=SPARE)
+    @given(KINDS[name]())
+    def check(case: Case) -> None:
+        agree(case)
+
+    check()
+
+
+@pytest.mark.usefixtures("plain")
+def test_streams_run_without_a_compiler() -> None:
+    """Chunk by chunk as well, and hops that drop nobody are scans over the column."""
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=SPARE)
+    @given(st.one_of(tandems(), pairs()), st.integers(0, 4))
+    def check(case: Case, bits: int) -> None:
+        if reasons(case.program):
+            return
+        out = reference.run(case.program, case.job)
+        feed = Held(case.job.packets, case.job.prices)
+        got = stream(case.program, feed, warmup=case.job.warmup, chunk=1 << bits)
+        assert not Tally.of(out, case.job.packets, case.job.warmup).same(got)
+
+    check()
+
+
+def late_slot(a: Any, r: int, now: int) -> None:
+    """Count a slot that is given back in this very instant, whoever comes first."""
+    rings.learn(a, r, now * head.ROUNDS + head.ROUNDS - 1, 1)
+
+
+def impatient(a: Any, t: int, position: int) -> int:
+    """Say that a poller looks at a ring as soon as it parks."""
+    return 0
+
+
+def blind(a: Any, r: int, now: int, turn: int) -> int:
+    """Look at a ring a moment too early."""
+    return waiting(a, r, now - 1, turn)
+
+
+def forgetful(a: Any, t: int, now: int) -> None:
+    """Book no looks that found nothing."""
+    paying.spend(a, t, thread.POLLING, a[t + thread.PARKED_PS], now)
+
+
+def silent(a: Any, s: int) -> None:
+    """Leave notifications on."""
+
+
+def eager(*given: Any) -> int:
+    """Let a packet join that comes as a slot is freed."""
+    given[3][hops.EARLY] = max(1, given[3][hops.EARLY])
+    return hop_at_edge(*given)
+
+
+def lazy(*given: Any) -> None:
+    """Take a picosecond more to ask."""
+    given[4][items.REARM] += given[7] > 1
+    pass_items(*given)
+
+
+waiting, hop_at_edge, pass_items = rings.waiting, hops.hop_at_edge, items.pass_items
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    ("name", "module", "function", "defect"),
+    [
+        ("pollers", turns, "learn_due", late_slot),
+        ("pollers", parking, "until_look", impatient),
+        ("pollers", parking, "waiting", blind),
+        ("pollers", playing, "settle", forgetful),
+        ("servers", serving, "disarm", silent),
+        ("tandem", hops, "hop_at_edge", eager),
+        ("pair", items, "pass_items", lazy),
+    ],
+)
+def test_planted_defects_are_seen(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: ModuleType, function: str,
+    defect: Callable[..., Any],
+) -> None:  # fmt: skip
+    """Each defect makes a difference on some random Program, so that agreement means something."""
+    monkeypatch.setattr(module, function, defect)
+
+    def differs(case: Case) -> bool:
+        try:
+            agree(case)
+        except (AssertionError, IndexError, ValueError):
+            return True
+        return False
+
+    try:
+        find(KINDS[name](), differs, settings=SEARCH)
+    except NoSuchExample:
+        pytest.fail(f"nobody noticed that {function} is wrong")

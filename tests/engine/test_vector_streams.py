@@ -1,0 +1,214 @@
+"""Streams: the same as a run in memory, in bounded memory, with a histogram."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from virtsim import chance, histogram
+from virtsim.compose import Host, compose
+from virtsim.costing import price
+from virtsim.costs import profile
+from virtsim.engines import reference, vector
+from virtsim.engines.vector import machine
+from virtsim.engines.vector.streams.counting import BUCKETS, HALF_BITS, Tally, bucket
+from virtsim.engines.vector.streams.drawing import Drawn, Exponential, Table
+from virtsim.engines.vector.streams.feeds import Held
+from virtsim.engines.vector.streams.playing import reasons, stream
+from virtsim.errors import EngineRefusal
+from virtsim.outcome import Job, Packets
+from virtsim.parts import guest
+from virtsim.paths import SHIPPED
+from virtsim.program import SourceRow
+from virtsim.testing import Case, one_stage, tandem
+from virtsim.testing.streams import pairs, pollers, tandems
+
+SPARE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+US = 1_000_000
+SHARES = [Fraction(share) for share in ("1/2", "9/10", "99/100", "9999/10000")]
+
+
+def streamed(case: Case, chunk: int, **more: Any) -> Tally:
+    """Play a case as a stream."""
+    feed = Held(case.job.packets, case.job.prices)
+    return stream(case.program, feed, warmup=case.job.warmup, chunk=chunk, **more)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=SPARE)
+@given(st.one_of(tandems(), pairs(), pollers()), st.integers(0, 6))
+def test_a_stream_comes_to_what_the_reference_says(case: Case, bits: int) -> None:
+    """Wherever chunks end: drops, latencies, ledger, states, wake-ups and the end are the same."""
+    if vector.refusals(case.program) or reasons(case.program):
+        return
+    out = reference.run(case.program, case.job)
+    try:
+        got = streamed(case, 1 << bits)
+    except EngineRefusal as refusal:
+        if "do not fit a chunk" in str(refusal):
+            return
+        raise
+    assert not Tally.of(out, case.job.packets, case.job.warmup).same(got)
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "kind"),
+    [
+        ("vhost-user-ovs", "tx", "saturate"),
+        ("vhost-user-ovs", "rx", "open"),
+        ("vhost-user-snabb", "pvp", "open"),
+        ("sriov", "v2v", "open"),
+    ],
+)
+def test_paths_stream_across_many_chunks(name: str, direction: str, kind: str) -> None:
+    """Ten thousand packets in chunks of 4096 come to what one run in memory comes to."""
+    path = SHIPPED[name]()
+    path = path.swap("guest", guest.dpdk(nic=path.parts[0].options["nic"]))
+    book, n = profile("skylake-2018-mitig"), 10_000
+    program = compose(path, direction, Host(), book, SourceRow("s", 0, kind))  # type: ignore[arg-type]
+    at = np.arange(n) * 400_000 if kind == "open" else np.zeros(n)
+    packets = Packets(
+        at.astype(np.int64), np.resize([64, 1518, 64], n), np.zeros(n, dtype=np.int64)
+    )
+    job = Job(price(program, book, packets, 25 * 10**9), packets, n // 10)
+    whole = Tally.of(vector.run(program, job), packets, job.warmup)
+    assert not whole.same(streamed(Case(program, job), 4096))
+
+
+def test_a_stream_is_refused_with_reasons() -> None:
+    """Servers that pay for their sleep are no stream, nor is a chunk that is too small."""
+    case = one_stage([0, 1], entry=3, wake=2)
+    assert reasons(case.program)
+    with pytest.raises(EngineRefusal, match="stream") as refusal:
+        streamed(case, 16)
+    assert refusal.value.reasons
+    with pytest.raises(EngineRefusal, match="no packets"):
+        streamed(tandem([3], []), 16)
+
+
+# -- the histogram ---------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**62))
+def test_buckets_are_those_of_the_project(value: int) -> None:
+    """The kernel's bucket of a value is the one that every reported percentile comes from."""
+    assert HALF_BITS == histogram.HALF_BITS
+    assert bucket(value) == int(histogram.bucket_of(np.array([value]))[0]) < BUCKETS
+
+
+def latencies(tally: Tally) -> histogram.Histogram:
+    """Return a tally's latencies as the project's histogram."""
+    return histogram.Histogram(
+        tally.buckets, tally.counts, tally.total_ps, tally.low_ps, tally.high_ps
+    )
+
+
+def test_latencies_are_those_of_the_stamps() -> None:
+    """Percentiles, mean, least and greatest latency are those of an Outcome's stamps."""
+    n = 20_000
+    case = two_servers(n)
+    out = vector.run(case.program, case.job)
+    mine = out.delivered_ps[n // 10 :] - out.arrived_ps[n // 10 :]
+    late = mine[out.delivered_ps[n // 10 :] >= 0]
+    counted = histogram.Histogram.of(late)
+    got = streamed(case, 1024)
+    for share in SHARES:
+        assert latencies(got).percentile(share) == counted.percentile(share)
+    assert (got.total_ps, got.low_ps, got.high_ps) == (counted.total, counted.low, counted.high)
+    assert got.measured_delivered == len(late)
+
+
+def test_percentiles_agree_with_hdrhistogram() -> None:
+    """The HdrHistogram library, three digits, says the same within the width of a bucket."""
+    hdrh = pytest.importorskip("hdrh.histogram")
+    case = two_servers(20_000)
+    out = vector.run(case.program, case.job)
+    tally = streamed(case, 4096)
+    theirs = hdrh.HdrHistogram(1, 10**13, 3)
+    done = np.flatnonzero(out.delivered_ps >= 0)
+    for k in done[done >= case.job.warmup]:
+        theirs.record_value(int(out.delivered_ps[k] - out.arrived_ps[k]))
+    counted, n = latencies(tally), tally.measured_delivered
+    for rank in (1, n // 2, n * 9 // 10, n * 99 // 100, n - 3, n):  # each rounds shares its own way
+        mine = counted.percentile(Fraction(rank, n))
+        assert mine is not None
+        assert abs(theirs.get_value_at_percentile(100 * rank / n) - mine) <= mine / 1000
+
+
+def two_servers(n: int) -> Case:
+    """Return two servers with drawn services, the second with eight places."""
+    words = [chance.draws(1, 0, name, n) for name in "abc"]
+    gaps, first, second = (
+        np.maximum(chance.exponential_gaps(mean, u), 1)
+        for mean, u in zip((US, 8 * US // 10, 9 * US // 10), words, strict=True)
+    )
+    case = tandem([first.tolist(), second.tolist()], np.cumsum(gaps).tolist())
+    rows = case.program.rings
+    program = replace(case.program, rings=(rows[0], replace(rows[1], capacity=8)))
+    return Case(program, replace(case.job, warmup=n // 10))
+
+
+# -- draws -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@given(key=st.integers(0, 2**64 - 1), mean=st.integers(1, 2**40), start=st.integers(0, 2**40))
+def test_draws_are_those_of_chance(compiled: bool, key: int, mean: int, start: int) -> None:
+    """Drawn inside, chunk by chunk, a time is the one that ``chance`` draws for its number."""
+    n = 9000  # the last step of the exponential comes about twice
+    with pytest.MonkeyPatch.context() as patch:
+        if not compiled:
+            patch.setattr(machine, "available", lambda: False)
+        words = np.arange(start, start + n, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        words += np.uint64(key)
+        chance._mix(words)
+        out = np.zeros(n, dtype=np.int64)
+        Exponential(key, mean).fill(out, start)
+        assert np.array_equal(out, np.maximum(chance.exponential_gaps(mean, words), 1))
+        times = chance.scaled(mean, "lognormal", Fraction(1, 2), _every_entry())
+        Table(key, times).fill(out, start)
+        assert np.array_equal(out, chance.scaled(mean, "lognormal", Fraction(1, 2), words))
+
+
+def _every_entry() -> chance.Words:
+    return np.arange(chance.ENTRIES, dtype=np.uint64) << np.uint64(64 - chance.TABLE_BITS)
+
+
+def test_what_is_drawn_inside_is_what_is_drawn_beforehand() -> None:
+    """A stream with its draws inside comes to what a run on the same draws in memory comes to."""
+    n = 5000
+    case = two_servers(n)
+    keys = [chance.stream_key(1, 0, name) for name in "abc"]
+    gap, first, second = (
+        Exponential(key, mean)
+        for key, mean in zip(keys, (US, 8 * US // 10, 9 * US // 10), strict=True)
+    )
+    got = stream(case.program, Drawn(n, gap, [first, second]), warmup=n // 10, chunk=512)
+    whole = Tally.of(vector.run(case.program, case.job), case.job.packets, case.job.warmup)
+    assert not whole.same(got)
+
+
+# -- packets kept ----------------------------------------------------------------------------------
+
+
+def test_packets_go_to_a_file(tmp_path: Path) -> None:
+    """A row for each packet, null where it has not been; progress is told on the way."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    case = two_servers(3000)
+    told: list[int] = []
+    path = tmp_path / "packets.parquet"
+    streamed(case, 512, packets_to=path, on_progress=lambda done, _: told.append(done))
+    out = vector.run(case.program, case.job)
+    table = parquet.read_table(path).to_pandas()
+    assert table.packet.tolist() == list(range(3000))
+    assert table.delivered_ps.fillna(-1).astype(int).tolist() == out.delivered_ps.tolist()
+    assert table.dropped.fillna(-1).astype(int).tolist() == out.dropped.tolist()
+    assert table.arrived_ps.tolist() == out.arrived_ps.tolist()
+    assert told == sorted(told)
+    assert told[-1] == 3000

@@ -1,0 +1,16 @@
+"""A poller."""
+
+(
+    RANK, WHAT, KEY, ORDER, NOW, ROUND, DUE, POSITION, N, STAGES, COSTS, PERIOD_PS,
+    LOOP, IDLE_LOOP, SOURCE, PARKED_PS, FOUND, STEP, STAGE, BASE, AT, N_HAND, FIRST, HAND, TRIES,
+    FIRM, PACED, MOST, NAP, BEGAN, STEP_PS, MAX_PS, FEW, RELAX, EVERY_PS, NAP_USES, LATE,
+    LIST, USE, STATE, THEN, TOTAL,
+) = range(42)  # fmt: skip
+WINDOW = TOTAL + 4
+SIZE = WINDOW + 4
+
+BUSY, POLLING, RUNNABLE, ASLEEP = range(4)
+# What it does next, once its key is the least.
+PARKED, LOOK, TAKE, GO_ON, PAY, NAPPED, OPEN, STARVED = range(8)
+# How far it is in a turn.
+SERVE, EACH, AFTER, EMIT, RETRY, FIT, END = range(7)

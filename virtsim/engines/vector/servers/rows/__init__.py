@@ -1,0 +1,1 @@
+"""Where things stand in the arena: each module names the fields of one kind of row."""

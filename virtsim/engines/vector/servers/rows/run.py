@@ -1,0 +1,11 @@
+"""The head of the arena."""
+
+(
+    N_SERVERS, SERVERS, N_PACKETS, AT, ARRIVED, DELIVERED, DROPPED, KEY, ORDER, NEXT, RING,
+    SATURATES, N_ARRIVED, FIRST_MARK, N_MARKS, FIRST_PS, LAST_PS, NOW, ROUND, PHASE, RANK,
+) = range(21)  # fmt: skip
+SIZE = 21
+
+NEVER = 1 << 62
+UNBOUNDED = 1 << 60
+OVER, TIRED = range(2)  # the run is over, or it has played for long

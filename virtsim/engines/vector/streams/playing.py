@@ -1,0 +1,93 @@
+"""The entry: a Program, a feed, and what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+from virtsim.engines.vector import chain, pair, pollers, tandem
+from virtsim.engines.vector.streams.counting import Counter, Tally
+from virtsim.engines.vector.streams.feeds import Feed
+from virtsim.engines.vector.streams.writing import Writer
+from virtsim.errors import EngineRefusal
+from virtsim.outcome import Ints
+from virtsim.program import Program
+
+KINDS = (tandem, pair, pollers)
+CHUNK = 1 << 16
+
+
+def reasons(program: Program) -> list[str]:
+    """Return why a Program cannot be played as a stream; none means that it can."""
+    common = [*chain.reasons(program)]
+    if common:
+        return common
+    found = [[*kind.reasons(program), *_stream_reasons(kind, program)] for kind in KINDS]
+    return min(found, key=len)
+
+
+def _stream_reasons(kind: ModuleType, program: Program) -> Iterator[str]:
+    if kind is not pollers:
+        return
+    order = chain.rings_in_order(program)
+    for i in order[1:]:
+        if not program.rings[i].capacity:
+            yield f"{program.rings[i].name} may hold any number of packets"
+
+
+def stream(
+    program: Program,
+    feed: Feed,
+    *,
+    warmup: int = 0,
+    chunk: int = CHUNK,
+    packets_to: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Tally:
+    """Play a Program on a feed in bounded memory, and return what it comes to.
+
+    Parameters
+    ----------
+    feed
+        The packets with their prices.
+    warmup
+        Packets that are played but not measured.
+    chunk
+        Packets held at a time, a power of two: at least as many as may be under way at once.
+    packets_to
+        A Parquet file to be written, a row for each packet.
+    on_progress
+        Told how many packets have ended, of how many.
+
+    Returns
+    -------
+    Tally
+        The same as ``Tally.of`` the Outcome of the same packets.
+
+    Raises
+    ------
+    EngineRefusal
+        If the Program cannot be played as a stream, or more packets are under way than a chunk.
+    """
+    why = reasons(program)
+    kinds = [kind for kind in KINDS if not any(kind.reasons(program))]
+    if why or not kinds or not feed.n:
+        raise EngineRefusal(
+            program.name, "engine 'vector' cannot play it as a stream", "rings of limited size",
+            reasons=why or ["there are no packets"],
+        )  # fmt: skip
+    counter = Counter(len(program.rings), warmup)
+    with Writer(packets_to) as writer:
+        done = 0
+
+        def sink(arrived: Ints, delivered: Ints, dropped: Ints, sizes: Ints) -> None:
+            nonlocal done
+            counter.take(arrived, delivered, dropped, sizes)
+            writer.take(arrived, delivered, dropped, sizes)
+            done += len(arrived)
+            if on_progress:
+                on_progress(done, feed.n)
+
+        outcome = kinds[0].stream(program, feed, warmup, chunk, sink)
+    return counter.tally(outcome)

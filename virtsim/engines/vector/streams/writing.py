@@ -1,0 +1,61 @@
+"""A row for each packet in a Parquet file, written chunk by chunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from virtsim.outcome import Ints
+
+
+class Writer:
+    """Writes packets as they end; without a path it writes nothing.
+
+    Columns: ``packet``, ``arrived_ps``, ``delivered_ps`` (null unless delivered), ``dropped`` (the
+    ring's number, null unless dropped) and ``size_b``.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._seen = path, 0
+        self._file: Any = None
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def take(self, arrived: Ints, delivered: Ints, dropped: Ints, sizes: Ints) -> None:
+        """Write the next packets."""
+        if self._path is None:
+            return
+        import pyarrow
+        from pyarrow import parquet
+
+        table = pyarrow.table({
+            "packet": np.arange(self._seen, self._seen + len(arrived)),
+            "arrived_ps": _column(arrived, arrived < 0),
+            "delivered_ps": _column(delivered, delivered < 0),
+            "dropped": _column(dropped, dropped < 0),
+            "size_b": np.ascontiguousarray(sizes),
+        })  # fmt: skip
+        if self._file is None:
+            self._file = parquet.ParquetWriter(self._path, table.schema)
+        self._file.write_table(table)
+        self._seen += len(arrived)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _column(values: Ints, missing: Any) -> Any:
+    """Return a column, null where a value is missing."""
+    import pyarrow
+
+    return pyarrow.array(np.ascontiguousarray(values), mask=missing)
