@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from virtsim import costs
-from virtsim.chance import draws, scaled
+from virtsim.chance import Words, draws, scaled
 from virtsim.compose import STEP, WIRE
 from virtsim.costs import Cost, Profile
 from virtsim.outcome import Ints, Packets, Prices
 from virtsim.program import Program, Use
+from virtsim.traffic import WIRE_OVERHEAD_B
 
 PS_PER_NS = 1000
-WIRE_OVERHEAD_B = 20
-"""Preamble, start delimiter and inter-frame gap."""
+PS_PER_S = 10**12
 
 
 def price(
@@ -44,21 +46,59 @@ def price(
     InputError
         If the profile has no price for an op.
     """
-    sizes = packets.size_b
-    if len(sizes) and (sizes == sizes[0]).all():
-        sizes = sizes[:1]
-    first = {row.item[0] for row in program.stages if row.item}
-    columns = [
-        np.maximum(column, int(i in first))
-        for i, column in enumerate(
-            _column(use, profile, sizes, len(packets), nic_bps, seed, replication)
-            for use in program.uses
-        )
-    ]
+    columns = columns_of(
+        program, profile, packets.size_b, nic_bps, seed=seed, replication=replication
+    )
     offset = np.cumsum([0, *(len(c) for c in columns)], dtype=np.int64)[:-1]
     step = np.array([int(len(c) > 1) for c in columns], dtype=np.int64)
     flat = np.concatenate(columns) if columns else np.zeros(0, dtype=np.int64)
     return Prices(flat, offset, step)
+
+
+def columns_of(
+    program: Program,
+    profile: Profile,
+    size_b: Ints,
+    nic_bps: int,
+    *,
+    seed: int,
+    replication: int,
+    start: int = 0,
+    alike: bool | None = None,
+) -> list[Ints]:
+    """Return the prices of each use: one for all packets, or one for each.
+
+    Parameters
+    ----------
+    size_b
+        int64[n]: the packets' lengths; the first of them is packet number ``start``.
+    alike
+        Whether all packets of the run have one length; by default, whether these have.
+    """
+    n = len(size_b)
+    if alike is None:
+        alike = bool(n) and bool((size_b == size_b[0]).all())
+    sizes = size_b[:1] if alike else size_b
+    first = {row.item[0] for row in program.stages if row.item}
+    draw = _Draw(seed, replication, n, start)
+    return [
+        np.maximum(_column(use, profile, sizes, draw, nic_bps), int(i in first))
+        for i, use in enumerate(program.uses)
+    ]
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Names the draws of n packets from number ``start`` on."""
+
+    seed: int
+    replication: int
+    n: int
+    start: int
+
+    def words(self, use: Use) -> Words:
+        name = f"cost.{use.part}.{use.op}.{use.cause}"
+        return draws(self.seed, self.replication, name, self.n, self.start)
 
 
 def cost_of(profile: Profile, op: str) -> Cost:
@@ -66,34 +106,37 @@ def cost_of(profile: Profile, op: str) -> Cost:
     return costs.cost_of(profile, op)
 
 
-def _column(
-    use: Use, profile: Profile, sizes: Ints, n: int, nic_bps: int, seed: int, replication: int
-) -> Ints:
+def _column(use: Use, profile: Profile, sizes: Ints, draw: _Draw, nic_bps: int) -> Ints:
     """Return the prices of one use: one for all packets, or one for each."""
     if use.op == STEP:
         return np.ones(1, dtype=np.int64)
     if use.op == WIRE:
-        bits = (sizes + WIRE_OVERHEAD_B) * 8
-        return _rounded(bits, Fraction(10**12, nic_bps))
+        return _rounded(
+            sizes, lambda size: Fraction((size + WIRE_OVERHEAD_B) * 8 * PS_PER_S, nic_bps)
+        )
     cost = cost_of(profile, use.op)
     ps = cost.value * PS_PER_NS
-    column = _rounded(sizes, ps) if use.per_byte else np.array([_half_up(ps)], dtype=np.int64)
+    column = (
+        _rounded(sizes, lambda size: size * ps)
+        if use.per_byte
+        else np.array([_half_up(ps)], dtype=np.int64)
+    )
     if cost.dist == "constant" or use.cause == "poll":
         # A poller's clock is computed, not played: a look that finds nothing has one price.
         return column
-    u = draws(seed, replication, f"cost.{use.part}.{use.op}.{use.cause}", n)
-    means = np.unique(column)
-    drawn = np.zeros(n, dtype=np.int64)
-    for mean in means:
-        mine = np.broadcast_to(column, n) == mean
+    u = draw.words(use)
+    drawn = np.zeros(draw.n, dtype=np.int64)
+    for mean in np.unique(column):
+        mine = np.broadcast_to(column, draw.n) == mean
         drawn[mine] = scaled(int(mean), cost.dist, cost.cv, u[mine])
     return drawn
 
 
-def _rounded(counts: Ints, each: Fraction) -> Ints:
-    """Return counts x each, rounded half up, exactly."""
-    wide = counts.astype(object) * each.numerator * 2 + each.denominator
-    return np.array([int(w) // (2 * each.denominator) for w in wide], dtype=np.int64)
+def _rounded(sizes: Ints, price_ps: Callable[[int], Fraction]) -> Ints:
+    """Return a price of each size, rounded half up, exactly."""
+    unlike, which = np.unique(sizes, return_inverse=True)
+    prices = [_half_up(price_ps(int(size))) for size in unlike]
+    return np.array(prices, dtype=np.int64)[which]
 
 
 def _half_up(ps: Fraction) -> int:

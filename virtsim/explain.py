@@ -8,6 +8,7 @@ from pathlib import Path as File
 from typing import Any
 
 from virtsim import costs
+from virtsim.choosing import choose_engine
 from virtsim.compose import DIRECTIONS, STEP, WIRE, Host, compose
 from virtsim.control import plan
 from virtsim.control.text import features, features_text, plan_text
@@ -16,14 +17,8 @@ from virtsim.errors import InputError, did_you_mean
 from virtsim.model.path import Path
 from virtsim.paths import all_paths
 from virtsim.program import Program
-from virtsim.running import choose_engine
 from virtsim.scenario import RunSpec, Scenario, from_compare, load, resolve, resolved_yaml
 from virtsim.text import table
-
-
-def program_of(spec: RunSpec) -> Program:
-    """Return the Program that a run plays."""
-    return compose(spec.path, spec.direction, spec.host, spec.profile, spec.source)
 
 
 def directions_of(path: Path, prices: Profile) -> tuple[str, ...]:
@@ -67,12 +62,12 @@ def explain(scenario: Scenario, engine: str = "auto") -> dict[str, Any]:
         "resolved": resolved_yaml(scenario),
         "runs": [_run(spec, engine) for spec in specs],
         "programs": {
-            f"{spec.label} ({spec.direction})": list(program_of(spec).lines()) for spec in distinct
+            f"{spec.label} ({spec.direction})": list(spec.program().lines()) for spec in distinct
         },
         "placement": {
-            f"{spec.label} ({spec.direction})": placement(program_of(spec)) for spec in distinct
+            f"{spec.label} ({spec.direction})": placement(spec.program()) for spec in distinct
         },
-        "ranks": {f"{spec.label} ({spec.direction})": ranks(program_of(spec)) for spec in distinct},
+        "ranks": {f"{spec.label} ({spec.direction})": ranks(spec.program()) for spec in distinct},
         "prices": prices(specs),
         "features": {label: features(spec.path) for label, spec in by_label.items()},
         "control": {
@@ -91,7 +86,7 @@ def _distinct(specs: Sequence[RunSpec]) -> list[RunSpec]:
 
 
 def _run(spec: RunSpec, engine: str) -> dict[str, Any]:
-    name, why = choose_engine(engine, program_of(spec))
+    name, why = choose_engine(engine, spec.program())
     return {
         "label": spec.label,
         "path": spec.path.name,
@@ -131,7 +126,7 @@ def prices(specs: Sequence[RunSpec]) -> list[dict[str, Any]]:
     """Return the price list of the ops that some runs use, as `virtsim costs` shows it."""
     if not specs:
         return []
-    used = dict.fromkeys(op for spec in specs for op in ops_of(program_of(spec)))
+    used = dict.fromkeys(op for spec in specs for op in ops_of(spec.program()))
     return costs.table(specs[0].profile, tuple(used))
 
 

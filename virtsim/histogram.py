@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 HALF_BITS = 10
+BUCKETS = (64 - HALF_BITS) << HALF_BITS
+"""How many buckets the values of an int64 fall into."""
 
 
 def bucket_of(values: Ints) -> Ints:
-    """Return the bucket of each value (non-negative)."""
+    """Return the bucket of each value (non-negative, below 2**63)."""
     values = np.asarray(values, dtype=np.int64)
-    shift = np.maximum(_bit_length(values) - (HALF_BITS + 1), 0)
-    return (shift << HALF_BITS) + (values >> shift)
+    # The exponent of a float is its bit length; what is left of a value has at most 52 bits.
+    _, shift = np.frexp((values >> (HALF_BITS + 1)).astype(np.float64))
+    return (shift.astype(np.int64) << HALF_BITS) + (values >> shift)
 
 
 def highest_in(bucket: int) -> int:
@@ -30,18 +33,12 @@ def highest_in(bucket: int) -> int:
     return ((sub + 1) << shift) - 1
 
 
-def _bit_length(values: Ints) -> Ints:
-    """Return the bit length of each value, exactly."""
-    length = np.zeros_like(values)
-    rest = values.copy()
-    for step in (32, 16, 8, 4, 2, 1):
-        big = rest >= (1 << step)
-        length[big] += step
-        rest[big] >>= step
-    return length + (rest > 0)
+def sum_of(values: Ints) -> int:
+    """Return the exact sum of fewer than 2**31 values."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Histogram:
     """Counts per bucket, with exact sum, minimum and maximum."""
 
@@ -56,9 +53,23 @@ class Histogram:
         """Count values (ps, non-negative)."""
         if not len(values):
             return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, 0, 0)
-        buckets, counts = np.unique(bucket_of(values), return_counts=True)
-        total = int(np.sum(values.astype(object)))
-        return cls(buckets, counts.astype(np.int64), total, int(values.min()), int(values.max()))
+        counts = np.bincount(bucket_of(values), minlength=BUCKETS)
+        return cls.counted(counts, sum_of(values), int(values.min()), int(values.max()))
+
+    @classmethod
+    def counted(cls, counts: Ints, total: int, low: int, high: int) -> Histogram:
+        """Return the histogram of int64[BUCKETS] counts and their values' sum, least, greatest."""
+        buckets = np.flatnonzero(counts)
+        return cls(buckets, counts[buckets].astype(np.int64), total, low, high)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        mine, theirs = (np.stack([h.buckets, h.counts]) for h in (self, other))
+        exact = (self.total, self.low, self.high) == (other.total, other.low, other.high)
+        return exact and np.array_equal(mine, theirs)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def n(self) -> int:

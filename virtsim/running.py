@@ -4,83 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path as File
 
 import numpy as np
 
+from virtsim.choosing import check_length, choose_engine, engine_of, plays_by_chunks
 from virtsim.compose import Host, compose
 from virtsim.costing import price
 from virtsim.costs import Profile
-from virtsim.errors import EngineRefusal, InputError
 from virtsim.model.path import Path
-from virtsim.outcome import Job, Outcome, Packets
+from virtsim.outcome import Ints, Job, Outcome, Packets
 from virtsim.program import Program, SourceRow
-from virtsim.traffic import PacketStream
+from virtsim.tally import Tally
+from virtsim.traffic import ChunkedStream, PacketStream
 
-ENGINES = ("reference", "stepper")
 Progress = Callable[[int, int], None]
-MOST_PACKETS = {"reference": 2_000_000, "stepper": 10_000_000}
-"""What an engine holds in memory: the reference about 500 bytes a packet, the stepper about 200,
-and each of them 8 more for every price that differs from packet to packet."""
-
-
-def check_length(packets: int, where: str = "traffic.packets", engine: str = "auto") -> None:
-    """Refuse a run that an engine could not hold.
-
-    Raises
-    ------
-    EngineRefusal
-        With more packets than ``MOST_PACKETS`` says of the engine ("auto": of the best there is).
-    """
-    if engine == "auto":
-        from virtsim.engines.compiling.machine import available
-
-        engine = "stepper" if available() else "reference"
-    most = MOST_PACKETS[engine]
-    if packets > most:
-        raise EngineRefusal(
-            where,
-            f"{packets} packets, which engine '{engine}' would have to hold at once",
-            f"at most {most} a run",
-            "percentiles up to p99.9 are steady from some ten thousand packets on",
-        )
 
 
 @dataclass(frozen=True)
 class Played:
-    """One path in one direction on one stream: its tables, what it was asked, what it did."""
+    """One path in one direction on one stream: its tables, what it was asked, what it did.
+
+    ``packets`` is None, and the Outcome has no stamps, if packets were made a chunk at a time.
+    """
 
     program: Program
-    packets: Packets
+    packets: Packets | None
     outcome: Outcome
+    tally: Tally
     engine: str
     n_warmup: int
     nic_bps: int
-
-
-def choose_engine(engine: str, program: Program, *, trace: bool = False) -> tuple[str, str]:
-    """Return the engine that plays a Program, and why it was chosen.
-
-    The stepper pays off from some hundred packets on, once its machine code is there: loading it
-    takes as long as the reference takes for those. Compiling it, once per installation, takes as
-    long as the reference takes for some ten thousand.
-
-    Raises
-    ------
-    InputError
-        If there is no engine of that name.
-    """
-    if engine == "auto":
-        from virtsim.engines import stepper
-
-        reasons = stepper.reasons(program, trace=trace)
-        if reasons:
-            return "reference", f"engine 'stepper' cannot play it: {reasons[0]}"
-        return "stepper", "it is exact for this Program, and the fastest"
-    if engine not in ENGINES:
-        raise InputError(
-            "engine", f"there is no engine '{engine}'", f"auto or {', '.join(ENGINES)}"
-        )
-    return engine, "it was asked for"
 
 
 def play(
@@ -88,13 +42,14 @@ def play(
     direction: str,
     profile: Profile,
     host: Host,
-    stream: PacketStream,
+    stream: PacketStream | ChunkedStream,
     *,
     warmup: float = 0.1,
     engine: str = "auto",
     seed: int = 1,
     replication: int = 0,
     trace: bool = False,
+    packets_to: File | None = None,
     on_progress: Progress | None = None,
 ) -> Played:
     """Run a path once.
@@ -102,11 +57,14 @@ def play(
     Parameters
     ----------
     stream
-        The packets; a closed loop or a saturating sender says so in its ``kind``.
+        The packets; a closed loop or a saturating sender says so in its ``kind``. Those of a
+        ``ChunkedStream`` are played a chunk at a time if engine 'vector' may and can do that.
     warmup
         Share of the packets that is played but not measured.
     trace
         Keep every step (for one or a few packets).
+    packets_to
+        A Parquet file to be written, with a row for each packet.
 
     Raises
     ------
@@ -117,25 +75,37 @@ def play(
     """
     source = SourceRow("source", 0, stream.kind, stream.outstanding, stream.think_ps)
     program = compose(path, direction, host, profile, source)
-    name, _ = choose_engine(engine, program, trace=trace)
-    check_length(len(stream), engine=name)
-    packets = Packets(
-        np.ascontiguousarray(stream.at_ps),
-        np.ascontiguousarray(stream.size_b),
-        np.zeros(len(stream), dtype=np.int64),
-    )
-    prices = price(program, profile, packets, host.nic_bps, seed=seed, replication=replication)
     n_warmup = min(int(len(stream) * warmup), len(stream) - 1)
-    job = Job(prices, packets, n_warmup, trace, on_progress)
-    return Played(program, packets, _engine(name)(program, job), name, n_warmup, host.nic_bps)
+    check_length(program, len(stream), engine, chunked=isinstance(stream, ChunkedStream))
+    draws = {"seed": seed, "replication": replication}
+    if isinstance(stream, ChunkedStream):
+        if not trace and plays_by_chunks(program, engine):
+            from virtsim import streaming
+
+            feed = streaming.Feed(program, profile, stream, host.nic_bps, **draws)
+            made = streaming.play(feed, n_warmup, packets_to, on_progress)
+            return Played(program, None, *made, "vector", n_warmup, host.nic_bps)
+        stream = stream.whole()
+    packets = _packets(stream)
+    prices = price(program, profile, packets, host.nic_bps, **draws)
+    name, _ = choose_engine(engine, program, prices, trace=trace)
+    outcome = engine_of(name)(program, Job(prices, packets, n_warmup, trace, on_progress))
+    counted = _counted(program, outcome, packets.size_b, n_warmup, packets_to)
+    return Played(program, packets, outcome, counted, name, n_warmup, host.nic_bps)
 
 
-def _engine(name: str) -> Callable[[Program, Job], Outcome]:
-    """Return an engine. Imported here: those who only read results need neither it nor SimPy."""
-    if name == "stepper":
-        from virtsim.engines import stepper
+def _packets(stream: PacketStream) -> Packets:
+    at_ps, size_b = (np.ascontiguousarray(column) for column in (stream.at_ps, stream.size_b))
+    return Packets(at_ps, size_b, np.zeros(len(stream), dtype=np.int64))
 
-        return stepper.run
-    from virtsim.engines import reference
 
-    return reference.run
+def _counted(
+    program: Program, outcome: Outcome, size_b: Ints, warmup: int, packets_to: File | None
+) -> Tally:
+    """Return what the stamps come to, and write them to a file if one is wanted."""
+    from virtsim.engines.counting import tally
+    from virtsim.engines.writing import Writer
+
+    with Writer(packets_to) as writer:
+        writer.take(outcome.arrived_ps, outcome.delivered_ps, outcome.dropped, size_b)
+    return tally(outcome, size_b, len(program.rings), warmup)

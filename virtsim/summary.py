@@ -37,92 +37,59 @@ def summarize(played: Played) -> dict[str, Any]:
     measured arrival. The delivered rate is over that window or, if it is longer, over the time from
     the first to the last measured delivery.
     """
-    measured = _measured(played)
     return {
-        "packets": len(played.packets),
-        "measured": int(measured.sum()),
-        **_rates(played, measured),
+        "packets": played.tally.n,
+        "measured": played.tally.measured,
+        **_rates(played),
         "drops": _drops(played),
-        "in_flight": _in_flight(played),
-        "latency_ns": _latency(played, measured),
+        "in_flight": played.tally.in_flight,
+        "latency_ns": _latency(played.tally.latency),
         "per_packet": _per_packet(played),
         "threads": _threads(played),
         "bottleneck": _bottleneck(played),
         "regime": regime(played),
-        "events": played.outcome.events,
     }
 
 
-def latencies_ps(played: Played) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return delivered minus arrived of the measured, delivered packets."""
-    out = played.outcome
-    mine = _measured(played) & (out.delivered_ps >= 0)
-    return out.delivered_ps[mine] - out.arrived_ps[mine]
-
-
-def _measured(played: Played) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Packets that arrived at or after the start of the window."""
-    arrived = played.outcome.arrived_ps
-    order = np.argsort(arrived, kind="stable")
-    mine = np.zeros(len(arrived), dtype=bool)
-    mine[order[played.n_warmup :]] = True
-    return mine & (arrived >= 0)
-
-
-def _rates(
-    played: Played, measured: np.ndarray[Any, np.dtype[np.bool_]]
-) -> dict[str, float | None]:
-    out = played.outcome
-    t0, t1 = out.window_ps
-    n = int(measured.sum())
+def _rates(played: Played) -> dict[str, float | None]:
+    counted = played.tally
+    t0, t1 = played.outcome.window_ps
     if t1 <= t0:
         return {"offered_pps": None, "delivered_pps": None, "goodput_bps": None}
-    mine = measured & (out.delivered_ps >= 0)
-    n_out, span = int(mine.sum()), t1 - t0
-    if n_out:
-        # Overload is still being worked off after the last arrival: that time counts too.
-        ends = out.delivered_ps[mine]
-        span = max(span, int(ends.max()) - int(ends.min()))
-    bits = int(played.packets.size_b[mine].sum()) * 8
+    # Overload is still being worked off after the last arrival: that time counts too.
+    n_out, span = counted.delivered_measured, max(t1 - t0, counted.last_ps - counted.first_ps)
     return {
-        "offered_pps": (n - 1) * PS_PER_S / (t1 - t0),
+        "offered_pps": (counted.measured - 1) * PS_PER_S / (t1 - t0),
         "delivered_pps": max(n_out - 1, 0) * PS_PER_S / span,
-        "goodput_bps": bits * max(n_out - 1, 0) / max(n_out, 1) * PS_PER_S / span,
-    }
+        "goodput_bps": counted.bytes_measured * 8 * max(n_out - 1, 0) / max(n_out, 1) * PS_PER_S
+        / span,
+    }  # fmt: skip
 
 
 def _drops(played: Played) -> dict[str, int]:
-    where, counts = np.unique(played.outcome.dropped, return_counts=True)
-    rings = played.program.rings
-    return {
-        rings[w].drop or rings[w].name: int(c) for w, c in zip(where, counts, strict=True) if w >= 0
-    }
+    found: dict[str, int] = {}
+    for ring, n in zip(played.program.rings, played.tally.drops, strict=True):
+        if n:
+            where = ring.drop or ring.name
+            found[where] = found.get(where, 0) + n
+    return found
 
 
-def _in_flight(played: Played) -> int:
-    out = played.outcome
-    return int(((out.delivered_ps < 0) & (out.dropped < 0)).sum())
-
-
-def _latency(
-    played: Played, measured: np.ndarray[Any, np.dtype[np.bool_]]
-) -> dict[str, float | None]:
-    histogram = Histogram.of(latencies_ps(played))
+def _latency(latency: Histogram) -> dict[str, float | None]:
     names = ("mean", *PERCENTILES, "max")
-    if not histogram.n:
+    mean = latency.mean
+    if mean is None:
         return dict.fromkeys(names)
-    mean = histogram.mean
-    assert mean is not None
     values: dict[str, float | None] = {"mean": float(mean) / 1000}
     for name, share in PERCENTILES.items():
-        at = histogram.percentile(share)
+        at = latency.percentile(share)
         values[name] = None if at is None else at / 1000
-    return values | {"max": histogram.high / 1000}
+    return values | {"max": latency.high / 1000}
 
 
 def _per_packet(played: Played) -> dict[str, float | None]:
     out, program = played.outcome, played.program
-    delivered = int((out.delivered_ps >= 0).sum())
+    delivered = played.tally.delivered
     counted = ledger.counters(program, out)
     cpu = [t for t, row in enumerate(program.threads) if row.host_cpu]
     busy = sum(int(out.total[t, BUSY]) for t in cpu)
@@ -143,8 +110,7 @@ def _arrived_in_window(played: Played) -> int:
 
     What a core polls before the first and after the last of them is not the packets' cost.
     """
-    mine = _measured(played) & (played.outcome.delivered_ps >= 0)
-    return max(int(mine.sum()) - 1, 0)
+    return max(played.tally.delivered_measured - 1, 0)
 
 
 def _ns(ps: int, delivered: int) -> float | None:
@@ -193,11 +159,11 @@ def regime(played: Played) -> str:
     thread, share = _busiest(played)
     if share >= SATURATED:
         return _saturated(played, thread)
-    if (out.dropped >= 0).any() or out.stops.any():
+    if any(played.tally.drops) or out.stops.any():
         return "ring"
     if polled(program) or _never_told(program):
         return "polled"
-    woken = ledger.per_packet(int(out.wakeups.sum()), int((out.delivered_ps >= 0).sum()))
+    woken = ledger.per_packet(int(out.wakeups.sum()), played.tally.delivered)
     return "woken" if woken is not None and woken >= WOKEN else "batched"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -22,10 +23,10 @@ from virtsim.bench.contest import DIFFERS, Contest, Found, Sizes
 from virtsim.bench.players import PLAIN, REFERENCE, Absent, C, Player, players, reason
 from virtsim.bench.text import lines
 from virtsim.bench.works import Work, work
+from virtsim.choosing import ENGINES
 from virtsim.cli import app
 from virtsim.engines import reference
 from virtsim.errors import EngineRefusal, HostError
-from virtsim.running import ENGINES
 
 TINY = Sizes(60, 240, 1, 1, 1e-9)
 """A limit that nobody keeps: all play the small work."""
@@ -257,12 +258,26 @@ def test_first_result_runs_a_copy_without_caches(
 
 def test_first_result_is_cold_and_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     """One row each, with its goal; warm is the median of several runs."""
-    took: Iterator[tuple[float, float]] = iter([(7.0, 6.0), (3.0, 1.0), (1.0, 2.0), (2.0, 3.0)])
+    took = map(start.Took, (7, 3, 1, 2), (9, 4, 4, 3), (6, 1, 2, 3))
     monkeypatch.setattr(start, "_installed", lambda place: {})
     monkeypatch.setattr(start, "_run", lambda place, environment: next(took))
     cold, warm = start.measure(quiet)
     assert cold["goals"] == ["≤6 s: missed (7)"]
-    assert (warm["seconds"], warm["cpu_seconds"]) == (2.0, 2.0)
+    assert (warm["seconds"], warm["whole_seconds"], warm["cpu_seconds"]) == (2, 4, 2)
+
+
+def test_first_result_is_the_first_line(tmp_path: Path) -> None:
+    """The table is there before the files and the report, and both before the command ends."""
+    (tmp_path / "first.yaml").write_text(start.SCENARIO, encoding="utf-8")
+    took = start._run(tmp_path, os.environ)
+    assert took.seconds < took.whole_seconds
+    assert list(tmp_path.glob("results/first/*/report.html"))
+
+
+def test_a_first_result_that_fails_is_no_time(tmp_path: Path) -> None:
+    """A run that ends in an error is not measured."""
+    with pytest.raises(subprocess.CalledProcessError):
+        start._run(tmp_path, os.environ)
 
 
 def test_the_sweep_is_a_thousand_points() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from virtsim import paths, running, traffic
+from virtsim import choosing, paths, running, traffic
 from virtsim.compose import Host, compose
 from virtsim.costing import price
 from virtsim.costs import profile
@@ -40,8 +40,10 @@ from virtsim.engines.stepper.rows import channel, world
 from virtsim.errors import EngineRefusal
 from virtsim.model.path import Path
 from virtsim.outcome import Job, Outcome, Packets
+from virtsim.parts import guest
 from virtsim.program import PaceRow, Program, SourceRow
 from virtsim.semantics import DUE, MASK
+from virtsim.summary import summarize
 from virtsim.testing import (
     Case,
     Rows,
@@ -341,30 +343,46 @@ def test_time_that_stands_still_or_runs_out_is_refused(item: int) -> None:
 # -- choosing ----------------------------------------------------------------------------------
 
 
-def test_auto_takes_the_stepper_and_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first exact engine that pays off, and why: the reference for traces or without numba."""
-    program = tandem([10], [3]).program
-    assert running.choose_engine("auto", program)[0] == "stepper"
-    name, why = running.choose_engine("auto", program, trace=True)
+def test_auto_takes_the_fastest_that_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first exact engine that pays off, and why: without numba, or for traces, the slower."""
+    easy, shared = tandem([10], [3]).program, shared_core([4, 5], 2, [3], 9).program
+    assert choosing.choose_engine("auto", easy)[0] == "vector"
+    assert choosing.choose_engine("auto", shared)[0] == "stepper"
+    name, why = choosing.choose_engine("auto", easy, trace=True)
     assert (name, "trace" in why) == ("reference", True)
     monkeypatch.setattr(machine, "available", lambda: False)
     monkeypatch.setattr(checks, "available", lambda: False)
-    name, why = running.choose_engine("auto", program)
+    name, why = choosing.choose_engine("auto", shared)
     assert (name, "numba" in why) == ("reference", True)
     with pytest.raises(EngineRefusal, match="cannot play it exactly") as refused:
-        stepper.run(program, tandem([10], [3]).job)
+        stepper.run(easy, tandem([10], [3]).job)
     assert "pip install" in str(refused.value)
-    with pytest.raises(EngineRefusal, match="at most 2000000"):
-        running.check_length(3_000_000)
+
+
+def test_a_run_that_no_memory_holds_is_refused() -> None:
+    """Above its limit an engine refuses; only 'vector' goes on, by chunks, if packets come so."""
+    easy, shared = tandem([10], [3]).program, shared_core([4, 5], 2, [3], 9).program
+    choosing.check_length(easy, 10**9, chunked=True)
+    for program, engine, most, chunked, why in (
+        (easy, "auto", 10_000_000, False, "not made by chunks"),
+        (easy, "reference", 2_000_000, True, "does not play by chunks"),
+        (shared, "auto", 10_000_000, True, "does not play by chunks"),
+    ):
+        with pytest.raises(EngineRefusal, match=f"at most {most}") as refused:
+            choosing.check_length(program, most + 1, engine, chunked=chunked)
+        assert any(why in reason for reason in refused.value.reasons)
+        choosing.check_length(program, most, engine, chunked=chunked)
 
 
 def test_every_engine_says_who_played() -> None:
     """`play` names what executed, and the numbers are the same."""
-    args = (paths.path("vhost-net"), "tx", profile(MITIG), Host(), TRAFFICS["poisson"](200))
-    played = {name: running.play(*args, engine=name) for name in running.ENGINES}
-    assert {name: p.engine for name, p in played.items()} == {n: n for n in running.ENGINES}
+    path = paths.path("sriov").swap("guest", guest.dpdk(nic="vf"))
+    args = (path, "tx", profile(MITIG), Host(), TRAFFICS["poisson"](200))
+    played = {name: running.play(*args, engine=name) for name in choosing.ENGINES}
+    assert {name: p.engine for name, p in played.items()} == {n: n for n in choosing.ENGINES}
     digests = [p.outcome.digest() for p in played.values()]
-    assert digests[0] == digests[1]
+    assert digests[0] == digests[1] == digests[2]
+    assert len({str(summarize(p)) for p in played.values()}) == 1
 
 
 def test_without_a_compiler_everything_still_runs(tmp_path: pathlib.Path) -> None:
@@ -373,7 +391,7 @@ def test_without_a_compiler_everything_still_runs(tmp_path: pathlib.Path) -> Non
 import sys
 sys.modules["llvmlite"] = sys.modules["numba"] = None
 from fractions import Fraction
-from virtsim import Host, paths, profile, running, traffic
+from virtsim import choosing, Host, paths, profile, running, traffic
 stream = traffic.poisson(Fraction(300_000), 64, 50, seed=1)
 played = running.play(paths.path("vhost-net"), "tx", profile("modern-2022"), Host(), stream)
 print(played.engine)

@@ -12,11 +12,11 @@ from virtsim.compose import Host
 from virtsim.costs import Profile, profile
 from virtsim.figures.chain import Chain, chain
 from virtsim.figures.data import Cell
-from virtsim.histogram import Histogram, highest_in
+from virtsim.histogram import highest_in
 from virtsim.report import Crossing, Evidence, Isolated
 from virtsim.result import Record, Result
 from virtsim.running import play
-from virtsim.summary import latencies_ps, summarize
+from virtsim.summary import summarize
 from virtsim.walk import walk
 
 PROFILE = profile("skylake-2018-mitig").override({"exit.light": "900ns"}, "costs")
@@ -39,7 +39,7 @@ def record(name: str, direction: str, rate: int, label: str | None = None) -> Re
         "headline": rate == 100_000,
         "polled": any(t.wait == "poll" for t in played.program.threads),
     }  # fmt: skip
-    histogram = Histogram.of(latencies_ps(played))
+    histogram = played.tally.latency
     buckets = zip(histogram.buckets, histogram.counts, strict=True)
     rows = ledger.rows(played.program, played.outcome)
     names = [field.name for field in fields(ledger.Row)]

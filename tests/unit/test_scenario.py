@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from virtsim.errors import InputError
-from virtsim.explain import program_of
 from virtsim.model.ring import Notify
 from virtsim.scenario import (
     RunSpec,
@@ -176,7 +175,7 @@ def test_a_generator_receives_as_linux_does() -> None:
         resolve(from_compare(SIX, direction=["rx"], sets=guest | {"guest.idle": "poll"}))
         for guest in ({"guest.driver": "pktgen"}, {"guest.driver": "linux"})
     )
-    assert [program_of(run).digest for run in pktgen] == [program_of(run).digest for run in linux]
+    assert [run.program().digest for run in pktgen] == [run.program().digest for run in linux]
 
 
 def test_an_own_guest_stands_unless_the_file_has_another(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from virtsim.bench.contest import Sizes
 from virtsim.bench.rows import Tell
-from virtsim.running import ENGINES
+from virtsim.choosing import ENGINES
 
 Section = Literal["works", "paths", "start", "long"]
 SECTIONS: tuple[Section, ...] = get_args(Section)

@@ -9,10 +9,10 @@ from virtsim import experiment
 from virtsim.bench import goals
 from virtsim.bench.players import REFERENCE
 from virtsim.bench.rows import Row, Tell
+from virtsim.choosing import choose_engine
 from virtsim.compose import Host, compose
 from virtsim.costs import profile
 from virtsim.paths import path
-from virtsim.running import choose_engine
 from virtsim.scenario import Scenario, from_compare
 
 PROFILE = "skylake-2018-mitig"

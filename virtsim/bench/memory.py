@@ -66,7 +66,7 @@ def main(work: str, player: str, packets: int) -> None:
     from virtsim.bench import native
     from virtsim.bench.players import Player, players
     from virtsim.bench.works import work as make
-    from virtsim.running import ENGINES
+    from virtsim.choosing import ENGINES
 
     with native.compiled() as loops:
         everybody = {p.name: p for p in players(ENGINES, loops)}

@@ -70,9 +70,9 @@ def report(
 def paths(as_json: Json = False) -> None:
     """List the paths, their directions, their parts and the engines that play them."""
     from virtsim import costs as book
+    from virtsim.choosing import ENGINES
     from virtsim.explain import directions_of
     from virtsim.paths import all_paths
-    from virtsim.running import ENGINES
 
     prices = book.profile(DEFAULT_PROFILE)
     rows: list[dict[str, Any]] = []

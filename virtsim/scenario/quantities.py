@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from virtsim import units
 from virtsim.errors import InputError, did_you_mean
-from virtsim.traffic.sources import LARGEST_B, MOST_PACKETS, SMALLEST_B
+from virtsim.traffic.packets import LARGEST_B, MOST_PACKETS, SMALLEST_B
 
 
 def refuse(got: str, want: str, hint: str | None = None, key: str = "") -> NoReturn:

@@ -25,8 +25,8 @@ from virtsim.scenario.loading import Scenario
 from virtsim.scenario.models import Mmpp, Model, OwnPath, Pcap, Source
 from virtsim.scenario.streams import Traffic, capture
 from virtsim.scenario.sweeping import values
-from virtsim.traffic import PacketStream, mmpp, of_source
-from virtsim.traffic.sources import LONGEST_PS, SMALLEST_B
+from virtsim.traffic import ChunkedStream, PacketStream, mmpp, of_source
+from virtsim.traffic.packets import LONGEST_PS, SMALLEST_B
 
 MOST_RUNS = 100_000
 
@@ -61,9 +61,18 @@ class RunSpec:
     packets: int
     notes: tuple[str, ...] = ()
 
+    def program(self) -> Program:
+        """Return the Program that this run plays."""
+        return compose(self.path, self.direction, self.host, self.profile, self.source)
+
     def stream(self) -> PacketStream:
         """Return the packets of this run."""
         return self.traffic.stream(self.direction, self.host)
+
+    def packets_of(self, held: int) -> PacketStream | ChunkedStream:
+        """Return the packets of this run: more than ``held`` are made a chunk at a time."""
+        made = self.traffic.chunked(self.direction, self.host) if self.packets > held else None
+        return made or self.stream()
 
 
 def resolve(scenario: Scenario) -> tuple[RunSpec, ...]:

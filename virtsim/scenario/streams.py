@@ -9,25 +9,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from virtsim.compose import Host
-from virtsim.costing import WIRE_OVERHEAD_B
 from virtsim.program import SourceRow
 from virtsim.traffic import (
+    WIRE_OVERHEAD_B,
     Capture,
+    ChunkedStream,
     PacketStream,
-    constant,
-    imix,
+    chunked,
     mmpp,
     of_source,
-    onoff,
-    poisson,
     read_capture,
     replay,
     request,
-    saturate,
 )
+from virtsim.traffic.chunked import spaced, spaced_from
 from virtsim.units import format_rate
 
 Kind = Literal[
@@ -72,12 +68,22 @@ class Traffic:
         InputError
             If a capture is not what it was, or the stream is too long.
         """
+        made = self.chunked(direction, host)
+        if made is not None:
+            return made.whole()
+        return self._held() if direction not in FROM_LINK else _spaced(self._held(), host.nic_bps)
+
+    def chunked(self, direction: str, host: Host) -> ChunkedStream | None:
+        """Return the same packets, made a chunk at a time; None if they have to be in memory."""
         if direction not in FROM_LINK:
-            return self._sent()
+            return self._made()
         if self.kind == "saturate":
-            full = constant(_line_rate(self.size_b, host.nic_bps), self.size_b, self.packets)
+            full = chunked.constant(
+                _line_rate(self.size_b, host.nic_bps), self.size_b, self.packets
+            )
             return replace(full, label="saturate")
-        return _spaced(self._sent(), host.nic_bps)
+        made = self._made()
+        return None if made is None else spaced(made, host.nic_bps)
 
     def source(self, direction: str) -> SourceRow:
         """Return the row of this source in a Program."""
@@ -92,22 +98,22 @@ class Traffic:
     def _saturates(self, direction: str) -> bool:
         return self.kind == "saturate" and direction not in FROM_LINK
 
-    def _sent(self) -> PacketStream:
-        draws = (self.seed, self.replication)
+    def _made(self) -> ChunkedStream | None:
+        size_b, n, draws = self.size_b, self.packets, (self.seed, self.replication)
         if self.kind == "constant":
-            return constant(self.rate, self.size_b, self.packets)
+            return chunked.constant(self.rate, size_b, n)
         if self.kind == "poisson":
-            return poisson(self.rate, self.size_b, self.packets, *draws)
+            return chunked.poisson(self.rate, size_b, n, *draws)
         if self.kind == "onoff":
-            return onoff(
-                self.rate, self.size_b, self.packets, *draws, burst=self.burst, duty=self.duty
-            )
+            return chunked.onoff(self.rate, size_b, n, *draws, burst=self.burst, duty=self.duty)
+        if self.kind == "imix":
+            return chunked.imix(self.rate, n, *draws)
+        return chunked.saturate(size_b, n) if self.kind == "saturate" else None
+
+    def _held(self) -> PacketStream:
+        draws = (self.seed, self.replication)
         if self.kind == "mmpp":
             return mmpp(self.rates, self.stays_ps, self.size_b, self.packets, *draws)
-        if self.kind == "imix":
-            return imix(self.rate, self.packets, *draws)
-        if self.kind == "saturate":
-            return saturate(self.size_b, self.packets)
         if self.kind == "request":
             return request(self.outstanding, self.size_b, self.packets, self.think_ps)
         if self.kind == "source":
@@ -174,8 +180,4 @@ def _spaced(stream: PacketStream, nic_bps: int) -> PacketStream:
     """Put arrivals off so that each is a frame's time on the link after the one before it."""
     if stream.kind != "open":
         return stream
-    bits = (stream.size_b + WIRE_OVERHEAD_B) * 8
-    wire_ps = (2 * bits * 10**12 + nic_bps) // (2 * nic_bps)
-    wire_ps[0] = 0
-    sum_ps = np.cumsum(wire_ps)
-    return replace(stream, at_ps=sum_ps + np.maximum.accumulate(stream.at_ps - sum_ps))
+    return replace(stream, at_ps=spaced_from(stream.at_ps, stream.size_b, nic_bps))

@@ -6,8 +6,9 @@ from typing import Any
 from virtsim.errors import InputError, did_you_mean
 from virtsim.plugins import callable_or, plugged
 from virtsim.traffic.capture import Capture, read_capture
+from virtsim.traffic.chunked import ChunkedStream
+from virtsim.traffic.packets import WIRE_OVERHEAD_B, PacketStream
 from virtsim.traffic.sources import (
-    PacketStream,
     constant,
     imix,
     mmpp,
@@ -60,7 +61,9 @@ def of_source(
 
 
 __all__ = [
+    "WIRE_OVERHEAD_B",
     "Capture",
+    "ChunkedStream",
     "PacketStream",
     "all_sources",
     "constant",

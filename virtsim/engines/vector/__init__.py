@@ -10,7 +10,7 @@ from types import ModuleType
 
 from virtsim.engines.vector import chain, pair, pollers, servers, tandem
 from virtsim.errors import EngineRefusal
-from virtsim.outcome import Job, Outcome
+from virtsim.outcome import Job, Outcome, Prices
 from virtsim.program import Program
 
 NAME = "vector"
@@ -18,13 +18,14 @@ KINDS = (tandem, pair, pollers, servers)
 """The first of these that accepts a Program plays it."""
 
 
-def refusals(program: Program) -> list[str]:
-    """Return why the engine cannot play a Program; none means that it can."""
+def refusals(program: Program, prices: Prices | None = None) -> list[str]:
+    """Return why the engine cannot play a Program, at these prices; none means that it can."""
     common = [*chain.reasons(program)]
-    if common or any(not any(kind.reasons(program)) for kind in KINDS):
+    if common or any(_accepts(kind, program, prices) for kind in KINDS):
         return common
     polls = any(row.wait == "poll" for row in program.threads)
-    return [*(pollers if polls else servers).reasons(program)]
+    reasons = [*(pollers if polls else servers).reasons(program)]
+    return reasons or [*pair.price_reasons(program, prices)] if prices else reasons
 
 
 def run(program: Program, job: Job) -> Outcome:
@@ -53,11 +54,13 @@ def kind_of(program: Program, job: Job) -> ModuleType | None:
     """Return the package that plays a Program, None if there is none."""
     if any(chain.reasons(program)):
         return None
-    for kind in KINDS:
-        accepted = not any(kind.reasons(program))
-        if accepted and not (kind is pair and any(pair.price_reasons(program, job.prices))):
-            return kind
-    return None
+    return next((kind for kind in KINDS if _accepts(kind, program, job.prices)), None)
+
+
+def _accepts(kind: ModuleType, program: Program, prices: Prices | None) -> bool:
+    if any(kind.reasons(program)):
+        return False
+    return not (kind is pair and prices and any(pair.price_reasons(program, prices)))
 
 
 def _job_reasons(job: Job) -> list[str]:

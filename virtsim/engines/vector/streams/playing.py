@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+from virtsim.engines.counting import Counter
 from virtsim.engines.vector import chain, pair, pollers, tandem
-from virtsim.engines.vector.streams.counting import Counter, Tally
 from virtsim.engines.vector.streams.feeds import Feed
-from virtsim.engines.vector.streams.writing import Writer
+from virtsim.engines.writing import Writer
 from virtsim.errors import EngineRefusal
-from virtsim.outcome import Ints
+from virtsim.outcome import Ints, Outcome
 from virtsim.program import Program
+from virtsim.tally import Tally
 
 KINDS = (tandem, pair, pollers)
 CHUNK = 1 << 16
@@ -44,7 +45,7 @@ def stream(
     chunk: int = CHUNK,
     packets_to: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Tally:
+) -> tuple[Outcome, Tally]:
     """Play a Program on a feed in bounded memory, and return what it comes to.
 
     Parameters
@@ -62,8 +63,10 @@ def stream(
 
     Returns
     -------
+    Outcome
+        Without stamps.
     Tally
-        The same as ``Tally.of`` the Outcome of the same packets.
+        What the stamps come to.
 
     Raises
     ------
@@ -90,4 +93,4 @@ def stream(
                 on_progress(done, feed.n)
 
         outcome = kinds[0].stream(program, feed, warmup, chunk, sink)
-    return counter.tally(outcome)
+    return outcome, counter.tally()

@@ -25,6 +25,12 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
+    @property
+    def _part(self) -> Path:
+        """The file while it is written: under its own name it is whole."""
+        assert self._path is not None
+        return self._path.with_name(f"{self._path.name}.part")
+
     def take(self, arrived: Ints, delivered: Ints, dropped: Ints, sizes: Ints) -> None:
         """Write the next packets."""
         if self._path is None:
@@ -40,7 +46,8 @@ class Writer:
             "size_b": np.ascontiguousarray(sizes),
         })  # fmt: skip
         if self._file is None:
-            self._file = parquet.ParquetWriter(self._path, table.schema)
+            self._part.parent.mkdir(parents=True, exist_ok=True)
+            self._file = parquet.ParquetWriter(self._part, table.schema)
         self._file.write_table(table)
         self._seen += len(arrived)
 
@@ -50,8 +57,13 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None:
+            return
+        self._file.close()
+        if error is None and self._path is not None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
 
 
 def _column(values: Ints, missing: Any) -> Any:
