@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import sys
 import warnings
@@ -62,7 +63,16 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed instead of the file's.")] = None,
     out: Out = Path("results"),
     as_json: Json = False,
-    packets: Annotated[bool, typer.Option(help="Keep per-packet stamps.")] = False,
+    bounds: Annotated[
+        bool, typer.Option(help="Also play with all prices low, and with all high.")
+    ] = True,
+    packets: Annotated[
+        bool, typer.Option(help="Keep the stamps of each run's first million packets.")
+    ] = False,
+    packets_to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write all packets there, a Parquet file for each run."),
+    ] = None,
     all_points: AllPoints = False,
 ) -> None:
     """Run all of a scenario: every path, direction, point and replication."""
@@ -72,10 +82,19 @@ def run(
     _on_closed_pipe("SIG_IGN")  # between processes it is an error, not our end
     scenario = load(file)
     probe(out)
+    if packets_to is not None:
+        probe(packets_to, "--packets-to")
     if seed is not None:
         scenario = scenario.but({"seed": seed}, {"seed": "--seed"})
     with Progress() as progress:
-        result = run_scenario(scenario, engine=engine, on_progress=progress, packets=packets)
+        result = run_scenario(
+            scenario,
+            engine=engine,
+            on_progress=progress,
+            bounds=bounds,
+            packets=packets,
+            packets_to=packets_to,
+        )
     _finish(result, out, as_json, all_points)
 
 
@@ -126,9 +145,7 @@ def compare(
     elif as_json:
         print_json(result.as_json() | {"break_even": break_even(result)})
     else:
-        print_table(result, all_points)
-        for sentence in break_even(result):
-            typer.echo(sentence)
+        _print(result, all_points)
 
 
 @app.command()
@@ -202,18 +219,34 @@ for command in (
 
 
 def _finish(result: Any, out: Path, as_json: bool, all_points: bool) -> None:
-    """Write a result directory with its report, and say where."""
-    from virtsim.report import render
+    """Print a result, write its directory with a report, and say where.
 
-    where = result.save(out, {"report.html": render(result)})
+    The table comes first, as a report's figures take longer than most runs; JSON, which says where
+    the files are, waits for them.
+    """
     if as_json:
+        where = _saved(result, out)
         print_json(result.as_json() | {"results": str(where), "break_even": break_even(result)})
         return
+    try:
+        _print(result, all_points)
+    finally:  # a reader of the first lines, who has closed the pipe, has asked for the files too
+        where = _saved(result, out)
+    typer.echo(f"report:  {where / 'report.html'}")
+    typer.echo(f"results: {where}")
+
+
+def _print(result: Any, all_points: bool) -> None:
     print_table(result, all_points)
     for sentence in break_even(result):
         typer.echo(sentence)
-    typer.echo(f"report:  {where / 'report.html'}")
-    typer.echo(f"results: {where}")
+
+
+def _saved(result: Any, out: Path) -> Path:
+    from virtsim.report import render
+
+    where: Path = result.save(out, {"report.html": render(result)})
+    return where
 
 
 def _rates_around(rate: str) -> list[str]:
@@ -227,6 +260,8 @@ def _rates_around(rate: str) -> list[str]:
 
 def main() -> None:
     """Run the command line; every error is one message and an exit code."""
+    # What a command makes it mostly needs until its end: to look for garbage often is a waste.
+    gc.set_threshold(10_000)
     # A reader that has seen enough ends us silently, as it does other Unix tools.
     _on_closed_pipe("SIG_DFL")
     warnings.formatwarning = _warning

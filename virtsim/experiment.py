@@ -4,68 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 import platform
-import re
-import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from virtsim import __version__, ledger
+from virtsim import __version__
 from virtsim.choosing import HELD, MOST_PACKETS, check_length
-from virtsim.errors import InputError, VirtsimError
-from virtsim.histogram import highest_in
+from virtsim.errors import InputError
 from virtsim.result import Record, Result
-from virtsim.running import Played, play
 from virtsim.scenario import RunSpec, Scenario, load, resolve, resolved_yaml
 from virtsim.scenario.sweeping import values
-from virtsim.summary import polled, summarize
+from virtsim.tasks import Keep, Level, OnProgress, Task, play_all
 
-Level = Literal["low", "typical", "high"]
 LEVELS: tuple[Level, ...] = ("typical", "low", "high")
 BOUNDED = ("delivered_pps", "latency_ns.p50")
 """Figures whose bounds are reported."""
-
-MOMENT_S, SHORT = 0.1, 5000
-"""How long runs of so few packets are played in this process before others are started: they take
-as long to start, and what the first run has loaded and compiled they have from this one."""
-
-OnProgress = Callable[[int, int], None]
-MAX_PACKET_ROWS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Where packets are kept: with the result, in a directory with a file for each run."""
-
-    rows: bool = False
-    directory: Path | None = None
-
-    def file(self, index: int, spec: RunSpec) -> Path | None:
-        """Return the file of one run."""
-        if self.directory is None:
-            return None
-        label = re.sub(r"[^\w.-]+", "-", spec.label)
-        return self.directory / f"{index:04d}-{label}-{spec.direction}.parquet"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run of one engine: a spec at one level of all prices."""
-
-    index: int
-    spec: RunSpec
-    level: Level
-    engine: str
-    headline: bool = True
-    keep: Keep = Keep()
 
 
 def run(
@@ -75,6 +31,7 @@ def run(
     on_progress: OnProgress | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    bounds: bool = True,
     packets: bool = False,
     packets_to: Path | None = None,
 ) -> Result:
@@ -89,7 +46,9 @@ def run(
     on_progress
         Called with packets finished and packets in all.
     executor
-        Anything with ``submit``; by default a pool of ``workers`` processes (one per CPU).
+        A ``concurrent.futures.Executor``; by default a pool of ``workers`` processes (one per CPU).
+    bounds
+        Also play with all prices low, and with all high: two runs more for each of the headline.
     packets
         Keep the stamps of each run's first million packets in ``Result.packets``.
     packets_to
@@ -107,8 +66,8 @@ def run(
     specs = resolve(scenario)
     _check_lengths(specs, engine, packets)
     keep = Keep(packets, packets_to)
-    tasks = list(_tasks(scenario, specs, engine, keep))
-    done = _play_all(tasks, executor, workers, on_progress)
+    tasks = list(_tasks(scenario, specs, engine, keep, bounds))
+    done = play_all(tasks, executor, workers, on_progress)
     records = tuple(_record(i, done) for i in range(len(specs)))
     inputs = _inputs(scenario)
     text = resolved_yaml(scenario, inputs[0].parent if inputs else None)
@@ -139,12 +98,14 @@ def _inputs(scenario: Scenario) -> tuple[Path, ...]:
     return () if file is None else ((scenario.document.folder / file).absolute(),)
 
 
-def _tasks(scenario: Scenario, specs: Sequence[RunSpec], engine: str, keep: Keep) -> Iterator[Task]:
+def _tasks(
+    scenario: Scenario, specs: Sequence[RunSpec], engine: str, keep: Keep, bounds: bool
+) -> Iterator[Task]:
     """Yield what has to be played: each spec, and the headline ones at low and high prices too."""
     wanted = headline(scenario)
     for i, spec in enumerate(specs):
         at_headline = dict(spec.point) == wanted
-        bounded = at_headline and spec.replication == 0
+        bounded = bounds and at_headline and spec.replication == 0
         for level in LEVELS if bounded else LEVELS[:1]:
             yield Task(i, spec, level, engine, at_headline, keep if level == "typical" else Keep())
 
@@ -166,43 +127,6 @@ def headline(scenario: Scenario) -> dict[str, str]:
     return chosen
 
 
-def _play_all(
-    tasks: list[Task],
-    executor: Executor | None,
-    workers: int | None,
-    on_progress: OnProgress | None,
-) -> dict[tuple[int, str], Record]:
-    total = sum(t.spec.packets for t in tasks)
-    if on_progress:
-        on_progress(0, total)
-    if executor is not None:
-        return _side_by_side(tasks, executor, 0, total, on_progress)
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
-    if workers <= 1:
-        return _in_turn(tasks, total, on_progress)
-    short = list(takewhile(lambda task: task.spec.packets <= SHORT, tasks))
-    done = _in_turn(short, total, on_progress, MOMENT_S)
-    left = tasks[len(done) :]
-    if not left:
-        return done
-    finished = sum(t.spec.packets for t in tasks[: len(done)])
-    with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as pool:
-        try:
-            return done | _side_by_side(left, pool, finished, total, on_progress)
-        except BaseException:
-            # An error or Ctrl-C: what is queued is dropped, what runs is ended.
-            running = list((getattr(pool, "_processes", None) or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                process.terminate()
-            raise
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the parent process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _check_lengths(specs: Sequence[RunSpec], engine: str, rows: bool) -> None:
     """Refuse runs that no memory holds before any is played."""
     for spec in specs:
@@ -215,110 +139,6 @@ def _check_lengths(specs: Sequence[RunSpec], engine: str, rows: bool) -> None:
                 "packets", f"the stamps of {spec.packets} packets of a run are to be kept",
                 f"at most {HELD} packets", "'--packets-to DIR' writes them to a file as they come",
             )  # fmt: skip
-
-
-def _in_turn(
-    tasks: list[Task], total: int, on_progress: OnProgress | None, seconds: float = math.inf
-) -> dict[tuple[int, str], Record]:
-    """Play one after the other in this process, until none is left or so many seconds are over."""
-    done: dict[tuple[int, str], Record] = {}
-    before, began = 0, time.monotonic()
-    for task in tasks:
-        if time.monotonic() - began >= seconds:
-            break
-        start = before
-        tell = (lambda n, _all, s=start: on_progress(s + n, total)) if on_progress else None
-        done[task.index, task.level] = play_task(task, tell)
-        before += task.spec.packets
-    if on_progress:
-        on_progress(before, total)
-    return done
-
-
-def _side_by_side(
-    tasks: list[Task], pool: Executor, finished: int, total: int, on_progress: OnProgress | None
-) -> dict[tuple[int, str], Record]:
-    futures = {pool.submit(play_task, task): task for task in tasks}
-    done: dict[tuple[int, str], Record] = {}
-    for future in as_completed(futures):
-        task = futures[future]
-        done[task.index, task.level] = future.result()
-        finished += task.spec.packets
-        if on_progress:
-            on_progress(finished, total)
-    return done
-
-
-def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
-    """Play one task and return its record (in whichever process).
-
-    Raises
-    ------
-    VirtsimError
-        If the run breaks a law of conservation: a defect of virtsim, reported as such.
-    """
-    spec = task.spec
-    played = play(
-        spec.path,
-        spec.direction,
-        spec.profile.level(task.level),
-        spec.host,
-        spec.packets_of(HELD),
-        warmup=spec.warmup,
-        engine=task.engine,
-        seed=spec.seed,
-        replication=spec.replication,
-        packets_to=task.keep.file(task.index, spec),
-        on_progress=on_progress,
-    )
-    broken = ledger.check(played.program, played.outcome)
-    if broken:
-        raise VirtsimError(
-            f"{spec.label} ({spec.direction})",
-            "the ledger does not reconcile: " + "; ".join(broken),
-            "a run that conserves time and packets",
-            "this is a defect of virtsim, please report it",
-        )
-    return Record(
-        _named(task, played) | summarize(played),
-        tuple(astuple(row) for row in ledger.rows(played.program, played.outcome)),
-        _latency(played),
-        _packets(played) if task.keep.rows else (),
-    )
-
-
-def _named(task: Task, played: Played) -> dict[str, Any]:
-    spec = task.spec
-    return {
-        "path": spec.path.name,
-        "label": spec.label,
-        "direction": spec.direction,
-        "profile": spec.profile.name,
-        "engine": played.engine,
-        "seed": spec.seed,
-        "replication": spec.replication,
-        "point": dict(spec.point),
-        "headline": task.headline,
-        "polled": polled(played.program),
-        "program": played.program.digest[:12],
-    }
-
-
-def _latency(played: Played) -> tuple[tuple[int, int], ...]:
-    histogram = played.tally.latency
-    return tuple(
-        (highest_in(int(b)), int(n))
-        for b, n in zip(histogram.buckets, histogram.counts, strict=True)
-    )
-
-
-def _packets(played: Played) -> tuple[tuple[int, ...], ...]:
-    out = played.outcome
-    if played.packets is None:
-        return ()  # see _check_lengths
-    columns = (played.packets.size_b, out.arrived_ps, out.delivered_ps, out.dropped)
-    n = min(len(played.packets), MAX_PACKET_ROWS)
-    return tuple((i, *(int(c[i]) for c in columns)) for i in range(n))
 
 
 def _record(index: int, done: dict[tuple[int, str], Record]) -> Record:

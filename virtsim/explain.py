@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path as File
 from typing import Any
 
 from virtsim import costs
-from virtsim.choosing import choose_engine
+from virtsim.choosing import ENGINES, choose_engine, refusals
 from virtsim.compose import DIRECTIONS, STEP, WIRE, Host, compose
 from virtsim.control import plan
 from virtsim.control.text import features, features_text, plan_text
@@ -18,6 +18,8 @@ from virtsim.model.path import Path
 from virtsim.paths import all_paths
 from virtsim.program import Program
 from virtsim.scenario import RunSpec, Scenario, from_compare, load, resolve, resolved_yaml
+from virtsim.scenario.building import with_driver
+from virtsim.scenario.models import GUESTS
 from virtsim.text import table
 
 
@@ -29,6 +31,30 @@ def directions_of(path: Path, prices: Profile) -> tuple[str, ...]:
             compose(path, direction, Host(), prices)
             found.append(direction)
     return tuple(found)
+
+
+def coverage(path: Path, prices: Profile) -> dict[str, dict[str, list[str]]]:
+    """Return where each engine plays a path exactly: by guest driver, the directions."""
+    found: dict[str, dict[str, list[str]]] = {engine: {} for engine in ENGINES}
+    for driver in GUESTS:
+        swapped = with_driver(path, driver)
+        for direction in directions_of(swapped, prices):
+            program = compose(swapped, direction, Host(), prices)
+            for engine in ENGINES:
+                if not refusals(engine, program):
+                    found[engine].setdefault(driver, []).append(direction)
+    return found
+
+
+def coverage_text(covered: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
+    """Return in one line which engine plays what, those that play everything first."""
+    every = covered["reference"]
+    said = [", ".join(engine for engine, where in covered.items() if where == every)]
+    for engine, where in covered.items():
+        if where and where != every:
+            places = [f"{driver} ({', '.join(where[driver])})" for driver in where]
+            said.append(f"{engine} with guest {', '.join(places)}")
+    return "; ".join(said)
 
 
 def subject(given: str) -> Scenario:

@@ -259,7 +259,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn cells that Parquet has no type for (drops by place, bounds) into JSON text."""
     made = frame.copy()
-    for column in made.columns:
+    for column in made.columns[made.dtypes.eq("object")]:
         if made[column].map(lambda cell: isinstance(cell, dict | list)).any():
             made[column] = made[column].map(json.dumps)
     return made

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from virtsim import report
+from virtsim.errors import InputError
+from virtsim.result import Result
+
 KEYS = {
     *("path", "label", "direction", "profile", "engine", "seed", "replication", "point"),
     *("packets", "offered_pps", "delivered_pps", "goodput_bps", "drops", "latency_ns"),
@@ -211,6 +215,34 @@ def test_closed_pipe_is_no_error() -> None:
         check=False,
     )
     assert done.stderr == ""
+
+
+def test_the_table_comes_before_the_report(
+    call, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes wrong with a report does so after the figures have been shown."""
+
+    def broken(result: Result) -> str:
+        raise InputError("report", "it is broken", "a report")
+
+    monkeypatch.setattr(report, "render", broken)
+    code, out, err = call("run", scenario, "--out", tmp_path)
+    assert code == 2
+    assert "it is broken" in err
+    assert [line.split()[0] for line in out.splitlines()[2:4]] == ["vhost-net", "vhost-user-ovs"]
+
+
+def test_who_reads_the_first_line_only_gets_the_files_too(scenario: Path, tmp_path: Path) -> None:
+    """A pipe that is closed in the middle of the table does not end the command there."""
+    code = "from virtsim.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", str(scenario), "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    running.stdout.close()
+    assert running.stderr is not None
+    assert running.stderr.read() == ""
+    running.wait(timeout=60)
+    assert list((tmp_path / "out").glob("small/*/report.html"))
 
 
 def test_import_is_quick_because_it_is_lazy() -> None:

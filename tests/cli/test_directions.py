@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from virtsim.engines.compiling.machine import available
+
 SIX = ["e1000", "virtio-qemu", "vhost-net", "vhost-user-ovs", "vhost-user-snabb", "sriov"]
 SMALL = ("--rate", "100kpps", "--packets", 60, "--no-around", "--json")
 
@@ -34,7 +36,22 @@ def test_paths_says_in_which_directions_each_can_be_played(call) -> None:
     found = {row["path"]: row["directions"] for row in json.loads(out)}
     assert all(found[name] == ["tx", "rx", "pvp", "v2v"] for name in SIX)
     _, out, _ = call("paths")
-    assert "[tx, rx, pvp, v2v; engines:" in out
+    assert "[tx, rx, pvp, v2v]\n" in out
+
+
+def test_paths_says_which_engine_covers_what(call) -> None:
+    """Reference and stepper play everything; 'vector' at least what is polled from end to end."""
+    _, out, _ = call("paths", "--json")
+    found = {row["path"]: row["engines"] for row in json.loads(out)}
+    every = {guest: ["tx", "rx", "pvp", "v2v"] for guest in ("linux", "dpdk", "pktgen")}
+    for name in SIX:
+        assert found[name]["reference"].keys() == every.keys()
+        if available():
+            assert found[name]["stepper"] == found[name]["reference"]
+    for name in ("vhost-user-ovs", "vhost-user-snabb", "sriov"):
+        assert {"tx", "rx"} <= set(found[name]["vector"]["dpdk"])
+    _, out, _ = call("paths")
+    assert "vector with guest dpdk (tx, rx, pvp, v2v)" in out
 
 
 def test_explain_of_a_path_is_in_all_its_directions(call) -> None:

@@ -10,7 +10,8 @@ from virtsim.breakeven import gathered
 from virtsim.costs import cost_of
 from virtsim.figures import Plots
 from virtsim.figures.data import headline
-from virtsim.report import Evidence, gather, render
+from virtsim.report import Evidence, drawings, gather, render
+from virtsim.report.drawings import pictures_of
 from virtsim.report.page import reconciliation
 from virtsim.report.tables import threads_table
 from virtsim.result import Result
@@ -68,6 +69,18 @@ def page(swept: Result, evidence: Evidence) -> Page:
 def bare(single: Result, evidence: Evidence) -> Page:
     """Return the page of a single path, without walks."""
     return Page(render(single, Evidence(evidence.profiles)))
+
+
+def test_figures_drawn_side_by_side_are_the_same(
+    swept: Result, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many processes draw changes neither a figure nor their order."""
+    cells = headline(swept)
+    apart = pictures_of(Plots(swept), cells, evidence)
+    monkeypatch.setattr(drawings, "WORTH_A_PROCESS", 1000)
+    alone = pictures_of(Plots(swept), cells, evidence)
+    assert list(apart.items()) == list(alone.items())
+    assert len(apart) > 4
 
 
 def test_needs_no_network(page: Page) -> None:

@@ -72,7 +72,7 @@ def measure(plan: Plan, tell: Tell, engines: Sequence[str] = ENGINES) -> dict[st
         elif section == "start":
             found["start"] = start.measure(tell)
         else:
-            found["long"] = [long.sweep(tell), long.stream()]
+            found["long"] = [long.sweep(tell), long.stream(tell)]
     return found
 
 

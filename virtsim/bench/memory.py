@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 SMALL = 200
@@ -22,13 +23,17 @@ def peak(work: str, player: str, packets: int) -> dict[str, float | None]:
 
     Both in MB, and None if that process failed.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, work, player, str(packets)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    found = in_process(__name__, work, player, str(packets))
+    return found or {"peak_mb": None, "own_mb": None}
+
+
+def in_process(module: str, *args: str) -> dict[str, Any] | None:
+    """Run a module in a process of its own; return the JSON it prints, None if it failed."""
+    command = [sys.executable, "-m", module, *args]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        return {"peak_mb": None, "own_mb": None}
-    found: dict[str, float | None] = json.loads(done.stdout)
+        return None
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 

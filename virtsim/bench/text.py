@@ -23,11 +23,13 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "path": "path", "direction": "dir", "load": "load", "engine": "engine", **TIMES,
         "to_reference": "x reference's speed",
     },
-    "start": {"start": "first result", "seconds": "s", "cpu_seconds": "CPU s"},
+    "start": {
+        "start": "first result", "seconds": "s", "whole_seconds": "whole s", "cpu_seconds": "CPU s",
+    },
     "long": {
         "long": "long", "engine": "engine", "points": "points", "packets": "packets",
         "seconds": "s", "seconds_one_worker": "s, one worker", "to_one_worker": "x faster",
-        "peak_mb": "peak MB",
+        "ns_per_packet": "ns/packet", "peak_mb": "peak MB", "p9999_us": "p99.99 us",
     },
 }  # fmt: skip
 NOTES: Mapping[str, str] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from virtsim.errors import HostError
 
 
-def probe(out: Path) -> None:
+def probe(out: Path, option: str = "--out") -> None:
     """Find out before a long run whether its results can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -16,7 +16,7 @@ def probe(out: Path) -> None:
             pass
     except OSError as error:
         got, want = f"cannot write results: {error.strerror}", "a directory that can be written"
-        raise HostError(str(out), got, want, "choose another with --out") from error
+        raise HostError(str(out), got, want, f"choose another with {option}") from error
 
 
 def write(path: Path, text: str) -> None:

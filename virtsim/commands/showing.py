@@ -70,8 +70,7 @@ def report(
 def paths(as_json: Json = False) -> None:
     """List the paths, their directions, their parts and the engines that play them."""
     from virtsim import costs as book
-    from virtsim.choosing import ENGINES
-    from virtsim.explain import directions_of
+    from virtsim.explain import coverage, coverage_text, directions_of
     from virtsim.paths import all_paths
 
     prices = book.profile(DEFAULT_PROFILE)
@@ -81,16 +80,14 @@ def paths(as_json: Json = False) -> None:
         parts = {part.name: _defaults(part.options) for part in path.parts}
         rows.append(
             {"path": name, "summary": path.summary, "parts": parts,
-             "directions": directions_of(path, prices), "engines": list(ENGINES)}
+             "directions": directions_of(path, prices), "engines": coverage(path, prices)}
         )  # fmt: skip
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        typer.echo(
-            f"{row['path']}: {row['summary']}  [{', '.join(row['directions'])}; "
-            f"engines: {', '.join(row['engines'])}]"
-        )
+        typer.echo(f"{row['path']}: {row['summary']}  [{', '.join(row['directions'])}]")
+        typer.echo(f"    engines: {coverage_text(row['engines'])}")
         for name, options in row["parts"].items():
             shown = ", ".join(f"{option}={value}" for option, value in options.items())
             typer.echo(f"    {name}" + (f"  ({shown})" if shown else ""))

@@ -16,6 +16,7 @@ from virtsim.costs.cost import Confidence, Cost, widened
 from virtsim.costs.override import Change, overridden
 from virtsim.errors import InputError, did_you_mean
 from virtsim.plugins import plugged
+from virtsim.shipped import read_yaml
 
 Level = Literal["low", "typical", "high"]
 
@@ -202,10 +203,7 @@ def _data() -> Any:
 
 
 def _load(name: str) -> Any:
-    # Imported here: an import of virtsim alone stays quick.
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe").load(_data().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+    return read_yaml(f"{__package__}.data", f"{name}.yaml")
 
 
 def _exact(numbers: Iterable[int | float]) -> Iterable[Fraction]:

@@ -116,7 +116,7 @@ def crossings(rows: Sequence[Crossing]) -> Figure:
 def _count(axes: Axes, y: float, counts: Sequence[float], style: Style) -> None:
     start = 0.0
     for i, count in enumerate(counts):
-        axes.barh(y, count, 0.55, left=start, alpha=0.45 if i else 1.0, **style.bar)
+        draw_bar(axes, y, (start, count), 0.55, alpha=0.45 if i else 1.0, **style.bar)
         start += count
     note(axes, f"{start:.3g}", (start, y), 5, fontweight="bold")
 
@@ -165,10 +165,8 @@ def _stack(axes: Axes, y: float, bar: Bar, longest: float) -> None:
         for kind in KINDS:
             width = bar.parts.get((part, kind), 0.0)
             if width:
-                axes.barh(
-                    y, width, 0.46, left=start, facecolor=kind.colour, hatch=kind.hatch,
-                    edgecolor=edge(kind), linewidth=0,
-                )  # fmt: skip
+                draw_bar(axes, y, (start, width), 0.46, facecolor=kind.colour, hatch=kind.hatch,
+                         edgecolor=edge(kind), linewidth=0)  # fmt: skip
                 start += width
         _name(axes, y, part, begin, start, longest)
     note(axes, bar.end, (start, y), 5, fontweight="bold", fontsize=8.5)
@@ -181,6 +179,17 @@ def _name(axes: Axes, y: float, part: str, begin: float, end: float, longest: fl
     )
     if end - begin > longest * 0.011 * len(part):
         axes.text((begin + end) / 2, y - 0.31, part, ha="center", va="bottom", fontsize=7.5)
+
+
+def draw_bar(axes: Axes, y: float, span: tuple[float, float], height: float, **looks: Any) -> None:
+    """Draw a lying bar about ``y``, from the start of its span, as long as that says.
+
+    It leaves limits alone, which every figure sets itself: `Axes.barh` takes ten times as long.
+    """
+    from matplotlib.patches import Rectangle
+
+    start, length = span
+    axes.add_artist(Rectangle((start, y - height / 2), length, height, **looks))
 
 
 def note(axes: Axes, text: str, xy: tuple[float, float], points: float, **looks: Any) -> None:

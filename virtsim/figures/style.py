@@ -81,6 +81,8 @@ SETTINGS: Mapping[str, Any] = MappingProxyType(
         "axes.titlesize": 10,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
+        # Given, it need not be looked for: nothing stands above a panel but its title.
+        "axes.titley": 1.0,
         "axes.labelsize": 9,
         "axes.edgecolor": "#555555",
         "axes.labelcolor": "#222222",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from virtsim.figures.bars import WIDTH_IN, edge, legend, note
+from virtsim.figures.bars import WIDTH_IN, draw_bar, edge, legend, note
 from virtsim.figures.kinds import kind_of
 from virtsim.figures.style import styled
 
@@ -148,12 +148,13 @@ def _step(axes: Axes, step: Step, lane: int) -> None:
     kind = kind_of(step.op, step.cause)
     begin, width = step.start_ps / 1e6, (step.end_ps - step.start_ps) / 1e6
     height = 0.5 if step.critical else 0.2
-    axes.barh(
-        lane + (0 if step.critical else 0.15), width, height, left=begin, facecolor=kind.colour,
+    span = begin, width
+    draw_bar(
+        axes, lane + (0 if step.critical else 0.15), span, height, facecolor=kind.colour,
         hatch=kind.hatch, edgecolor=edge(kind), linewidth=0, alpha=1.0 if step.critical else 0.6,
     )  # fmt: skip
     if step.critical:
-        axes.barh(lane, width, height, left=begin, fill=False, edgecolor="#222222", linewidth=0.8)
+        draw_bar(axes, lane, span, height, fill=False, edgecolor="#222222", linewidth=0.8)
 
 
 def _names(axes: Axes, steps: Sequence[Step], lanes: Sequence[str], end: int) -> None:

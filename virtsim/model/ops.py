@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
 
 from virtsim.errors import InputError, did_you_mean
+from virtsim.shipped import read_yaml
 
 Time = Literal["busy", "delay", "parameter"]
 
@@ -67,11 +67,7 @@ class Op:
 @cache
 def ops() -> Mapping[str, Op]:
     """Return every operation by its name, in the order of the dictionary."""
-    # Imported here: an import of virtsim alone stays quick.
-    from ruamel.yaml import YAML
-
-    text = resources.files(__package__).joinpath("ops.yaml").read_text(encoding="utf-8")
-    rows = YAML(typ="safe").load(text)
+    rows = read_yaml(__package__, "ops.yaml")
     return MappingProxyType({name: _op(name, row) for name, row in rows.items()})
 
 

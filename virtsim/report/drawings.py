@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from virtsim.figures import Plots
@@ -68,6 +72,12 @@ WALK = "walk-"
 """What the names of waterfalls begin with; a direction follows."""
 
 
+WORTH_A_PROCESS = 4
+"""Figures from which on starting a process takes less time than it saves."""
+
+Draw = Callable[[], "Figure"]
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure with its caption, ready for the page."""
@@ -79,28 +89,49 @@ class Picture:
 
 def pictures_of(plots: Plots, cells: Sequence[Cell], found: Evidence) -> dict[str, Picture]:
     """Return a report's figures by name, leaving out those that nothing is known for."""
-    drawn: dict[str, Figure] = {}
+    draws: dict[str, Draw] = {}
     if any(cell.delivered for cell in cells):
-        drawn |= {"breakdown": plots.breakdown(), "latency": plots.latency()}
+        draws |= {"breakdown": plots.breakdown, "latency": plots.latency}
     if plots.sweep():
-        drawn |= {"events": plots.events(), "core_time": plots.core_time()}
-        drawn["throughput"] = plots.throughput()
-    drawn |= figures_of(plots, found)
-    return {name: _picture(figure, name) for name, figure in drawn.items()}
+        draws |= {"events": plots.events, "core_time": plots.core_time}
+        draws["throughput"] = plots.throughput
+    return _side_by_side(draws | _draws_of(plots, found))
 
 
 def figures_of(plots: Plots, found: Evidence) -> dict[str, Figure]:
     """Return the figures that the evidence beside a result draws, by name."""
-    drawn: dict[str, Figure] = {}
+    return {name: draw() for name, draw in _draws_of(plots, found).items()}
+
+
+def _draws_of(plots: Plots, found: Evidence) -> dict[str, Draw]:
+    draws: dict[str, Draw] = {}
     if found.chains:
-        drawn["lanes"] = plots.lanes(found.chains)
+        draws["lanes"] = partial(plots.lanes, found.chains)
     ways = [(one.label, one.direction, one.walk.way) for one in found.isolated if one.walk]
     if ways:
-        drawn["isolated"] = plots.isolated(ways)
-    drawn |= dict(_falls(plots, found.isolated))
+        draws["isolated"] = partial(plots.isolated, ways)
+    draws |= dict(_falls(plots, found.isolated))
     if found.crossings:
-        drawn["crossings"] = plots.crossings(found.crossings)
-    return drawn
+        draws["crossings"] = partial(plots.crossings, found.crossings)
+    return draws
+
+
+def _side_by_side(draws: Mapping[str, Draw]) -> dict[str, Picture]:
+    """Draw figures in two processes, as it is what takes a report its time."""
+    if len(draws) < WORTH_A_PROCESS or (os.cpu_count() or 1) == 1:
+        return _pictures(draws)
+    # Loaded here, it need not be loaded, nor fonts be looked for, in either process.
+    import matplotlib.backends.backend_svg  # noqa: F401
+
+    named, no_interrupts = list(draws.items()), (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(1, initializer=signal.signal, initargs=no_interrupts) as pool:
+        others = pool.submit(_pictures, dict(named[1::2]))
+        made = _pictures(dict(named[::2])) | others.result()
+    return {name: made[name] for name in draws}
+
+
+def _pictures(draws: Mapping[str, Draw]) -> dict[str, Picture]:
+    return {name: _picture(draw(), name) for name, draw in draws.items()}
 
 
 def _picture(figure: Figure, name: str) -> Picture:
@@ -117,8 +148,8 @@ def _walk_words(direction: str) -> tuple[str, str]:
     )
 
 
-def _falls(plots: Plots, found: Sequence[Isolated]) -> Iterator[tuple[str, Figure]]:
-    """Yield one figure per direction: the waterfalls of all paths on one time axis."""
+def _falls(plots: Plots, found: Sequence[Isolated]) -> Iterator[tuple[str, Draw]]:
+    """Yield one drawing per direction: the waterfalls of all paths on one time axis."""
     for direction in dict.fromkeys(one.direction for one in found):
         walks = [
             (_headed(one.label, one.walk.way), one.walk)
@@ -127,7 +158,7 @@ def _falls(plots: Plots, found: Sequence[Isolated]) -> Iterator[tuple[str, Figur
         ]
         if walks:
             title, _ = _walk_words(direction)
-            yield f"{WALK}{direction}", plots.waterfalls(walks, title)
+            yield f"{WALK}{direction}", partial(plots.waterfalls, walks, title)
 
 
 def _headed(label: str, way: Equation) -> str:

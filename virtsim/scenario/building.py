@@ -155,11 +155,8 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
 
 def _with_guest(path: Path, guest: Guest) -> Path:
     """Return the path with the scenario's guest in place of its own, which keeps its NIC."""
-    first = path.parts[0]
     if guest.driver is not None:
-        make = BY_NAME[f"guest.{guest.driver}"]
-        nic = {"nic": first.options["nic"]} if "nic" in first.options else {}
-        path = path.swap(first.name, first if first.made_by is make else make(**nic))
+        path = with_driver(path, guest.driver)
     name = path.parts[0].name
     for option, value in (guest.model_extra or {}).items():
         where = f"guest.{option}"
@@ -167,6 +164,13 @@ def _with_guest(path: Path, guest: Guest) -> Path:
             raise _no_guest_option(path.parts[0], option, where)
         path = _changed(path, f"{name}.{option}", value, where)
     return path if guest.queue is None else _with_queue(path, guest.queue)
+
+
+def with_driver(path: Path, driver: str) -> Path:
+    """Return the path with another guest, one of ``GUESTS``, in place of its own."""
+    first, make = path.parts[0], BY_NAME[f"guest.{driver}"]
+    nic = {"nic": first.options["nic"]} if "nic" in first.options else {}
+    return path.swap(first.name, first if first.made_by is make else make(**nic))
 
 
 def _no_guest_option(part: Part, option: str, where: str) -> InputError:

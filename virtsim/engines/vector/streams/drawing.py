@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +118,7 @@ class Drawn:
         self,
         n: int,
         gap: Table | Exponential | int,
-        prices: list[Table | Exponential | int],
+        prices: Sequence[Table | Exponential | int],
         size_b: int = 64,
     ) -> None:
         self._n, self._gap, self._prices, self._size_b = n, gap, prices, size_b
