@@ -11,6 +11,9 @@ PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
+# Where pip has a wheel of hdrhistogram (and what that alone needs); elsewhere its test is skipped.
+X86_LINUX := sys_platform == "linux" and platform_machine == "x86_64"
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
@@ -104,7 +107,9 @@ lock: ## remake requirements.lock from the newest releases that pyproject.toml a
 	"$(or $(PYTHON),python3)" -m venv "$$scratch"; \
 	"$$scratch/bin/python" -m pip install -q '.[notebook,dev,fast]'; \
 	{ sed '/^#/!d' requirements.lock; \
-	  "$$scratch/bin/python" -m pip freeze | grep -v '^virtsim'; } >"$$scratch/lock"; \
+	  "$$scratch/bin/python" -m pip freeze --all \
+	    | sed -E '/^(virtsim|pip=)/d; s/^(hdrhistogram|pbr|setuptools)=.*/& ; $(X86_LINUX)/'; \
+	} >"$$scratch/lock"; \
 	cp "$$scratch/lock" requirements.lock
 
 clean: ## remove .venv, caches and build junk (results stay)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from virtsim.errors import HostError
 from virtsim.outcome import Ints
 
 
 class Writer:
     """Writes packets as they end; without a path it writes nothing.
+
+    A file system's error is a HostError that names the file.
 
     Columns: ``packet``, ``arrived_ps``, ``delivered_ps`` (null unless delivered), ``dropped`` (the
     ring's number, null unless dropped) and ``size_b``.
@@ -45,10 +50,11 @@ class Writer:
             "dropped": _column(dropped, dropped < 0),
             "size_b": np.ascontiguousarray(sizes),
         })  # fmt: skip
-        if self._file is None:
-            self._part.parent.mkdir(parents=True, exist_ok=True)
-            self._file = parquet.ParquetWriter(self._part, table.schema)
-        self._file.write_table(table)
+        with _at_fault(self._path):
+            if self._file is None:
+                self._part.parent.mkdir(parents=True, exist_ok=True)
+                self._file = parquet.ParquetWriter(self._part, table.schema)
+            self._file.write_table(table)
         self._seen += len(arrived)
 
     def __exit__(
@@ -57,13 +63,27 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is None:
+        if self._file is None or self._path is None:
             return
-        self._file.close()
-        if error is None and self._path is not None:
-            self._part.replace(self._path)
-        else:
+        try:
+            with _at_fault(self._path):
+                self._file.close()
+                if error is None:
+                    self._part.replace(self._path)
+        finally:
             self._part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _at_fault(path: Path) -> Iterator[None]:
+    """Say of a file system's error which file it was about."""
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            str(path), f"cannot be written: {error.strerror or error}",
+            "a file that can be written, with room on its disk",
+        ) from error  # fmt: skip
 
 
 def _column(values: Ints, missing: Any) -> Any:
