@@ -11,3 +11,5 @@ settings.register_profile("ci", deadline=None, derandomize=True, database=None, 
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default")
 )
+
+pytest_plugins = ["virtsim.testing.fixtures"]

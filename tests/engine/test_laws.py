@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -87,17 +88,32 @@ def features(program: Program, outcome: Outcome) -> Iterator[str]:
     yield from ("interruptions" for _ in program.interruptions)
     for name in ("stops", "spin_hits", "stolen_ps", "wakeups"):
         yield from (f"some {name}" for _ in [0] if getattr(outcome, name).any())
+    yield from (
+        "restarted" for i, s in enumerate(program.stages) if s.full == "stop" and outcome.stops[i]
+    )
     yield from ("some drops" for _ in [0] if (outcome.dropped >= 0).any())
 
 
-def test_random_programs_reach_every_feature() -> None:
-    """What the laws are checked on has everything that a Program can say, and makes it happen."""
-    seen: set[str] = set()
+OFTEN = {
+    "event forward": 200, "event reverse": 75, "gap_ps": 60, "hold_ps": 90, "publish batch": 220,
+    "restarted": 20, "shared core": 50, "closed": 30, "shared thread": 70, "some drops": 100,
+    "some wakeups": 350,
+}  # fmt: skip
+"""In how many of 600 Programs what is hard to play alike occurs, at least: event indices,
+moderation, publishing in batches, stops and restarts, shared cores, closed loops."""
 
-    @settings(slow_is_fine, max_examples=250, derandomize=True, database=None)
+
+def test_random_programs_reach_every_feature() -> None:
+    """What the laws are checked on has everything that a Program can say, and makes it happen.
+
+    What engines could easily play unlike one another is there in a good share of all Programs.
+    """
+    seen: Counter[str] = Counter()
+
+    @settings(slow_is_fine, max_examples=600, derandomize=True, database=None)
     @given(programs())
     def look(case: Case) -> None:
-        seen.update(features(case.program, run(case.program, case.job)))
+        seen.update(set(features(case.program, run(case.program, case.job))))
 
     look()
     fulls = {f"full {how}" for how in ("drop", "block", "stop", "wait", "hold", "retry")}
@@ -116,7 +132,8 @@ def test_random_programs_reach_every_feature() -> None:
     waits |= {"paced", "paced by rate", "poller waits"}
     waits |= {"shared thread", "interruptions", "open", "saturate", "closed", "two sources"}
     happened = {f"some {what}" for what in ("stops", "spin_hits", "stolen_ps", "wakeups", "drops")}
-    assert fulls | modes | work | waits | happened <= seen
+    assert fulls | modes | work | waits | happened <= seen.keys()
+    assert {what: seen[what] for what, least in OFTEN.items() if seen[what] < least} == {}
 
 
 # -- the kit itself ----------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 :func:`programs` draws random Programs, :func:`check_laws` holds an outcome against what must be
 true of any, :func:`check_engine` one engine against another, and :func:`check_path` a path against
-the counts it is documented to have. :class:`Rows` builds a Program row by row.
+the counts it is documented to have. :class:`Rows` builds a Program row by row. ``fixtures`` has
+the fixture ``engine`` for pytest: a test that uses it is played on every engine.
 """
 
 from virtsim.testing.laws import check_engine, check_laws, check_same
