@@ -18,7 +18,7 @@ what is more a chunk at a time."""
 HELD = max(MOST_PACKETS.values())
 
 WHY = {
-    "vector": "every thread serves one stream on a core of its own, so it is exact, and the fastest",
+    "vector": "packets' times follow from those before them, so it is exact, and the fastest",
     "stepper": "it is exact for this Program, and the fastest that is",
 }
 

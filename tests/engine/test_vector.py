@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -34,10 +35,13 @@ from virtsim.testing import (
     shared_core,
     tandem,
 )
+from virtsim.testing.driving import drivers
 from virtsim.testing.streams import pairs, pollers, servers, tandems
 
 SPARE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-KINDS = {"tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers}
+KINDS = {
+    "tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers, "driver": drivers,
+}  # fmt: skip
 often = settings(max_examples=150, deadline=None, suppress_health_check=SPARE)
 
 
@@ -69,6 +73,28 @@ def test_random_programs_of_each_kind_agree(name: str) -> None:
 
     check()
     assert seen.count(name) > 0.7 * len(seen)
+
+
+def test_random_drivers_stop_spin_and_are_left_alone() -> None:
+    """What makes a driver difficult comes up: it stops, is caught spinning, waits for ever."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=SPARE, derandomize=True)
+    @given(drivers())
+    def check(case: Case) -> None:
+        if not kind(case):
+            return
+        out = vector.run(case.program, case.job)
+        seen["stops"] += bool(out.stops.any())
+        seen["spins"] += bool(out.spin_hits.any())
+        seen["left"] += bool((out.delivered_ps < 0).any())
+        seen["wakes"] += bool(out.wakeups.any())
+
+    check()
+    assert seen["stops"] > 100
+    assert seen["wakes"] > 100
+    assert seen["spins"] > 5
+    assert seen["left"] > 5
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=SPARE)
@@ -147,6 +173,54 @@ def test_every_polled_path_agrees(name: str, direction: str, variant: str) -> No
     if direction in ("tx", "v2v"):
         program = polled(name, direction, variant, SourceRow("s", 0, "saturate"))
         agree(played(program, [0] * 300, sizes, 30))
+
+
+def driven(part: str, idle: str, source: SourceRow, name: str = "vhost-net") -> Program:
+    """Return a path with a Linux guest that sends, as a Program."""
+    path = SHIPPED[name]()
+    make = {"linux": guest.linux, "pktgen": guest.pktgen}[part]
+    path = path.swap("guest", make(nic=path.parts[0].options["nic"]))
+    path = path.but({"guest.idle": idle}) if idle else path
+    return compose(path, "tx", Host(), profile("skylake-2018-mitig"), source)
+
+
+@pytest.mark.parametrize(("part", "idle"), [("linux", "halt"), ("linux", "poll"), ("pktgen", "")])
+@pytest.mark.parametrize("name", ["vhost-net", "virtio-qemu"])
+def test_a_sending_driver_agrees(name: str, part: str, idle: str) -> None:
+    """Isolated packets, loads from little to far too much, and a sender that saturates."""
+    program = driven(part, idle, SourceRow("s", 0), name)
+    assert not vector.refusals(program)
+    agree(played(program, [(i + 1) * 50_000_000 for i in range(12)], [64] * 12, 2))
+    sizes = np.resize([64, 1518, 594], 600)
+    for rate in (10**5, 3 * 10**5, 10**7):
+        at = traffic.poisson(Fraction(rate), 64, 600, seed=3).at_ps
+        agree(played(program, at, sizes, 60))
+    program = driven(part, idle, SourceRow("s", 0, "saturate"), name)
+    agree(played(program, [0] * 1500, [64] * 1500, 50))
+
+
+def test_a_worker_that_asks_before_it_flushes_agrees() -> None:
+    """vhost-net up to Linux 6.15 (variant A) asks for a kick with its last batch in hand."""
+    path = SHIPPED["vhost-net"]().but({"vhost.variant": "A"})
+    program = compose(path, "tx", Host(), profile("skylake-2018-mitig"))
+    assert not vector.refusals(program)
+    at = traffic.poisson(Fraction(5 * 10**5), 64, 800, seed=5).at_ps
+    agree(played(program, at, [64] * 800, 60))
+
+
+def test_a_worker_s_turn_ends_on_bytes() -> None:
+    """Packets of 4000 bytes use up vhost-net's 512 KiB before its 256 packets."""
+    program = driven("pktgen", "", SourceRow("s", 0, "saturate"))
+    agree(played(program, [0] * 800, [4000] * 800, 50))
+
+
+def test_a_device_that_may_be_too_slow_is_refused() -> None:
+    """Where packets might find a NIC's ring full, what the NIC does comes back to the worker."""
+    program = driven("pktgen", "", SourceRow("s", 0, "saturate"))
+    case = played(program, [0] * 10, [60000] * 10, 0)
+    assert vector.refusals(case.program, case.job.prices) == ["nic.tx may overflow"]
+    with pytest.raises(EngineRefusal, match="may overflow"):
+        vector.run(case.program, case.job)
 
 
 def test_rings_overflow_on_the_paths() -> None:
@@ -310,7 +384,7 @@ def test_the_first_kind_that_accepts_plays() -> None:
 
 
 @often
-@given(st.one_of(tandems(), pairs(), servers(), pollers()))
+@given(st.one_of(tandems(), pairs(), servers(), pollers(), drivers()))
 def test_laws_hold_on_what_it_plays(case: Case) -> None:
     """Time, money, packets and order are conserved without asking the reference."""
     if kind(case):

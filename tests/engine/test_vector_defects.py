@@ -14,6 +14,8 @@ from hypothesis.errors import NoSuchExample
 
 from virtsim.engines import counting, reference, vector
 from virtsim.engines.vector import machine
+from virtsim.engines.vector.driver import acting, sending, working
+from virtsim.engines.vector.driver.rows import driver, worker
 from virtsim.engines.vector.pair import items
 from virtsim.engines.vector.pollers import parking, paying, playing, rings, turns
 from virtsim.engines.vector.pollers.rows import run as head
@@ -23,10 +25,13 @@ from virtsim.engines.vector.streams.feeds import Held
 from virtsim.engines.vector.streams.playing import reasons, stream
 from virtsim.engines.vector.tandem import hops
 from virtsim.testing import Case, check_engine
+from virtsim.testing.driving import drivers
 from virtsim.testing.streams import pairs, pollers, servers, tandems
 
 SPARE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-KINDS = {"tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers}
+KINDS = {
+    "tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers, "driver": drivers,
+}  # fmt: skip
 SEARCH = settings(
     max_examples=3000, deadline=None, phases=[Phase.generate], derandomize=True, database=None,
     suppress_health_check=SPARE,
@@ -127,7 +132,43 @@ def lazy(*given: Any) -> None:
     pass_items(*given)
 
 
+def deaf(a: Any) -> None:
+    """Sleep through an interrupt that was on its way when the driver fell asleep."""
+    if a[acting.thread.DRIVER + acting.thread.MODE] != acting.thread.SLEEPING:
+        rouse(a)
+
+
+def rash(a: Any) -> bool:
+    """Take the way of an interrupt to a running guest for one that has left it, too."""
+    a[driver.IN_EXIT] = 0
+    return interrupt(a)
+
+
+def stubborn(a: Any, now: int) -> None:
+    """Spin for as long as ever."""
+
+
+def privileged(a: Any, item: int) -> None:
+    """Leave at softirq level what has been there for too long."""
+
+
+def pedantic(a: Any) -> int:
+    """Open an iteration of the worker's loop for each thing that is ready."""
+    a[worker.TO_SERVE] = 0
+    return run_one(a)
+
+
+def greedy(a: Any) -> int:
+    """Stop a packet too late."""
+    a[driver.ROOM] -= 1
+    what = look_for_room(a)
+    a[driver.ROOM] += 1
+    return what
+
+
 waiting, hop_at_edge, pass_items = rings.waiting, hops.hop_at_edge, items.pass_items
+rouse, interrupt, look_for_room = acting.rouse, acting.interrupt, sending.look_for_room
+run_one = working.run_one
 
 
 @pytest.mark.usefixtures("plain")
@@ -141,6 +182,12 @@ waiting, hop_at_edge, pass_items = rings.waiting, hops.hop_at_edge, items.pass_i
         ("servers", serving, "disarm", silent),
         ("tandem", hops, "hop_at_edge", eager),
         ("pair", items, "pass_items", lazy),
+        ("driver", acting, "rouse", deaf),
+        ("driver", working, "interrupt", rash),
+        ("driver", working, "run_one", pedantic),
+        ("driver", sending, "adapt", stubborn),
+        ("driver", sending, "demote", privileged),
+        ("driver", sending, "look_for_room", greedy),
     ],
 )
 def test_planted_defects_are_seen(

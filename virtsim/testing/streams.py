@@ -24,7 +24,7 @@ def pollers(draw: st.DrawFn, max_stages: int = 4, max_packets: int = 30) -> Case
     return _Pollers(draw, max_stages, max_packets).case()
 
 
-class _Drawer:
+class Drawer:
     """Draws what Programs are made of, asking hypothesis at every turn."""
 
     def __init__(self, draw: st.DrawFn, max_stages: int, max_packets: int) -> None:
@@ -68,7 +68,7 @@ class _Drawer:
         return self.rows.case(at, warmup=self.draw(st.integers(0, self.n)))
 
 
-class _Pollers(_Drawer):
+class _Pollers(Drawer):
     """Writes a chain of bursts."""
 
     def case(self) -> Case:
@@ -183,7 +183,7 @@ def servers(draw: st.DrawFn, max_stages: int = 4, max_packets: int = 30) -> Case
     return _Servers(draw, max_stages, max_packets).case()
 
 
-class _Servers(_Drawer):
+class _Servers(Drawer):
     """Writes a chain of servers."""
 
     def case(self) -> Case:
@@ -247,7 +247,7 @@ def tandems(draw: st.DrawFn, max_stages: int = 5, max_packets: int = 40) -> Case
     return _Tandem(draw, max_stages, max_packets).case()
 
 
-class _Tandem(_Drawer):
+class _Tandem(Drawer):
     """Writes servers that are told for nothing."""
 
     def case(self) -> Case:
@@ -274,7 +274,7 @@ def pairs(draw: st.DrawFn, max_packets: int = 60) -> Case:
     return _Pair(draw, 2, max_packets).case()
 
 
-class _Pair(_Drawer):
+class _Pair(Drawer):
     """Writes a producer that holds an item while there is no room."""
 
     def case(self) -> Case:

@@ -1,20 +1,22 @@
 """The vector engine: packet streams as columns, played without a clock where that is exact.
 
 Each kind of Program has a package: what it accepts, and how it plays it. ``tandem`` goes hop by hop
-over columns, ``pair`` item by item, ``pollers`` burst by burst, and ``servers`` act by act.
+over columns, ``pair`` item by item, ``pollers`` burst by burst, ``driver`` and ``servers`` act by
+act.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 
-from virtsim.engines.vector import chain, pair, pollers, servers, tandem
+from virtsim.engines.vector import chain, driver, pair, pollers, servers, tandem
 from virtsim.errors import EngineRefusal
 from virtsim.outcome import Job, Outcome, Prices
 from virtsim.program import Program
 
 NAME = "vector"
-KINDS = (tandem, pair, pollers, servers)
+KINDS = (tandem, pair, pollers, driver, servers)
 """The first of these that accepts a Program plays it."""
 
 
@@ -24,8 +26,8 @@ def refusals(program: Program, prices: Prices | None = None) -> list[str]:
     if common or any(_accepts(kind, program, prices) for kind in KINDS):
         return common
     polls = any(row.wait == "poll" for row in program.threads)
-    reasons = [*(pollers if polls else servers).reasons(program)]
-    return reasons or [*pair.price_reasons(program, prices)] if prices else reasons
+    alike = pollers if polls else driver if driver.roles(program) else servers
+    return [*_reasons(alike, program, prices)]
 
 
 def run(program: Program, job: Job) -> Outcome:
@@ -42,9 +44,9 @@ def run(program: Program, job: Job) -> Outcome:
         raise EngineRefusal(
             program.name,
             "engine 'vector' cannot play it exactly",
-            "one chain of pollers and devices, or of servers, each thread on a core of its own",
+            "one chain of pollers and devices, of servers, or a driver and its worker; cores apart",
             "engine 'stepper' plays every Program",
-            [*reasons, *refusals(program)],
+            [*reasons, *refusals(program, job.prices)],
         )
     outcome: Outcome = kind.run(program, job)
     return outcome
@@ -58,9 +60,17 @@ def kind_of(program: Program, job: Job) -> ModuleType | None:
 
 
 def _accepts(kind: ModuleType, program: Program, prices: Prices | None) -> bool:
-    if any(kind.reasons(program)):
-        return False
-    return not (kind is pair and prices and any(pair.price_reasons(program, prices)))
+    return not any(_reasons(kind, program, prices))
+
+
+def _reasons(kind: ModuleType, program: Program, prices: Prices | None) -> Iterator[str]:
+    """Yield what keeps a Program, at these prices, from being of a kind."""
+    found = False
+    for why in kind.reasons(program):
+        found = True
+        yield why
+    if prices and not found and hasattr(kind, "price_reasons"):
+        yield from kind.price_reasons(program, prices)
 
 
 def _job_reasons(job: Job) -> list[str]:

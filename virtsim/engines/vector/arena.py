@@ -60,7 +60,8 @@ class Arena:
         prices = [self.first[use] for use in mine]
         steps = any(self.words[row + uses.STEP] for row in rows)
         plain = not steps and (all(prices) or not any(prices))
-        at = self.listed([len(mine), sum(prices), int(plain), 0, *rows])
+        leaves = any(self.program.uses[use].exit for use in mine)
+        at = self.listed([len(mine), sum(prices), int(plain), 0, int(leaves), *rows])
         self.lists.append(at)
         return at
 

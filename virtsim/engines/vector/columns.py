@@ -26,6 +26,11 @@ def total(columns: list[Ints], uses: Uses) -> Ints:
     return whole
 
 
+def flat(column: Ints, n: int) -> Ints:
+    """Return a column with a price for each of n packets."""
+    return column if len(column) == n else np.full(n, column[0])
+
+
 @dataclass(frozen=True)
 class Columns:
     """Where the sums of lists of uses stand: offset and step of each."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from virtsim.engines.vector import machine
-from virtsim.engines.vector.arena import power_of_two
 from virtsim.engines.vector.booking import Ledger
-from virtsim.engines.vector.columns import columns_of
+from virtsim.engines.vector.columns import columns_of, flat
 from virtsim.engines.vector.pair import items
 from virtsim.engines.vector.streams.feeds import Feed
 from virtsim.engines.vector.streams.sinks import Sink
@@ -23,13 +22,16 @@ def run(program: Program, job: Job) -> Outcome:
     n = len(job.packets)
     columns = columns_of(job.prices, n)
     player = Player(program, columns)
-    arrived, delivered = np.empty((2, n), dtype=np.int64)
+    stamps = np.empty(2 * n + player.places, dtype=np.int64)  # one piece: fewer, larger pages
+    arrived, eaten = stamps[:n], stamps[n:]
+    eaten[: player.places] = 0
     for begin, end in player.cuts(n, job.warmup):
         some = [c if len(c) == 1 else c[begin:end] for c in columns]
-        player.play(some, job.packets.size_b[begin:end], arrived[begin:end], delivered[begin:end])
+        last = end + player.places
+        player.play(some, job.packets.size_b[begin:end], arrived[begin:end], eaten[begin:last])
         if job.on_progress:
             job.on_progress(end, n)
-    return player.outcome(arrived, delivered)
+    return player.outcome(arrived, eaten[player.places :])
 
 
 class Player:
@@ -48,6 +50,7 @@ class Player:
         )
         make, eat = program.stages[self.make], program.stages[self.eat]
         ring = program.rings[eat.ring]
+        self.places = ring.capacity
         self.threads = make.thread, eat.thread
         self.resume, self.wake = (program.threads[t].wake for t in self.threads)
         self.rearm = next(arm.uses for arm in eat.arms if arm.when == "empty")
@@ -60,10 +63,9 @@ class Player:
         resume, wake, rearm = self.once
         self.state[items.CLOCK], self.state[items.IDLE] = resume, -1 - rearm
         self.state[items.RESUMES], self.state[items.ASKED] = 1, -1
-        self.state[items.PLACES], self.state[items.RESUME] = ring.capacity, resume
+        self.state[items.PLACES], self.state[items.RESUME] = self.places, resume
         self.state[items.WAKE], self.state[items.REARM] = wake, rearm
-        self.eaten = np.zeros(power_of_two(ring.capacity), dtype=np.int64)
-        self.state[items.MASK] = len(self.eaten) - 1
+        self.joined = 0
         self.tail = np.zeros((2, 0), dtype=np.int64)  # when the last were eaten, and for how long
         self.ledger = Ledger.blank(program)
         self.marks: list[tuple[int, Ints]] = []
@@ -76,7 +78,7 @@ class Player:
         at = sorted({0, *range(0, n, chunk), *self.mark_at})
         return list(zip(at, [*at[1:], n], strict=True))
 
-    def play(self, columns: list[Ints], sizes: Ints, arrived: Ints, delivered: Ints) -> None:
+    def play(self, columns: list[Ints], sizes: Ints, arrived: Ints, eaten: Ints) -> None:
         """Play the next items.
 
         Parameters
@@ -85,26 +87,27 @@ class Player:
             Prices of each use on these items: one, or n (ps).
         sizes
             int64[n]: bytes.
-        arrived, delivered
-            int64[n]: get the times at which items were begun, and eaten (ps).
+        arrived
+            int64[n]: gets the times at which items were begun (ps).
+        eaten
+            int64[places + n], ps: those of the last items that were eaten before, as many as the
+            ring has places (0 where there were none); gets those of these items behind them.
         """
         state, n = self.state, len(arrived)
-        if int(state[items.JOINED]) in self.mark_at:
+        if self.joined in self.mark_at:
             self.marks.append((int(state[items.CLOCK]), self._times(int(state[items.CLOCK]))))
-        none = np.zeros(1, dtype=np.int64)
-        mine = [columns[u] if u != NONE else none for u in self.uses]
-        for at, column in zip((items.MAKE, items.EAT, items.KICK), mine, strict=True):
-            state[at] = -1 if len(column) > 1 else 0
-        given = [machine.words(x) for x in (*mine, self.eaten, state, arrived, delivered)]
+        nothing = np.zeros(1, dtype=np.int64)
+        mine = [flat(columns[u] if u != NONE else nothing, n) for u in self.uses]
+        given = [machine.words(x) for x in (*mine, state, arrived, eaten)]
         self._kernel(*given, n)
-        self.eaten[:], state[:], arrived[:], delivered[:] = given[3:]
+        state[:], arrived[:], eaten[:] = given[3:]
+        self.joined += n
         for stage, use in zip((self.make, self.eat), self.uses, strict=False):
             if self.program.uses[use].per_byte:
                 self.ledger.bytes[stage, use] += sizes.sum()
-        places = self.program.rings[self.program.stages[self.eat].ring].capacity + 1
-        eat = np.broadcast_to(mine[1], n)
-        last = np.stack([delivered[-places:], eat[-places:]])
-        self.tail = np.concatenate([self.tail, last], axis=1)[:, -places:]
+        known = self.places + 1
+        last = np.stack([eaten[self.places :][-known:], mine[1][-known:]])
+        self.tail = np.concatenate([self.tail, last], axis=1)[:, -known:]
 
     def outcome(self, arrived: Ints, delivered: Ints) -> Outcome:
         """Return what all of it comes to."""
@@ -113,11 +116,13 @@ class Player:
         kicks, resumes = int(state[items.KICKS]), int(state[items.RESUMES])
         asked = int(state[items.ASKED]) + 1
         producer, consumer = self.threads
+        made, ate = self._worked()
+        made -= int(state[items.KICKED_PS])
         for stage, use, paid in (
-            (self.make, self.uses[0], items.MADE_PS), (self.eat, self.uses[1], items.ATE_PS),
+            (self.make, self.uses[0], made), (self.eat, self.uses[1], ate),
         ):  # fmt: skip
-            ledger.count[stage, use] += int(state[items.JOINED])
-            ledger.cost[stage, use] += state[paid]
+            ledger.count[stage, use] += self.joined
+            ledger.cost[stage, use] += paid
         for payer, uses, times in (
             (rows + producer, self.resume, resumes), (rows + consumer, self.wake, kicks),
             (self.eat, self.rearm, asked),
@@ -144,16 +149,23 @@ class Player:
             wakeups=wakeups, spin_hits=none, stops=stops, stolen_ps=none, events=0,
         )  # fmt: skip
 
+    def _worked(self) -> tuple[int, int]:
+        """Return how long the producer made and kicked, and the consumer ate."""
+        state = self.state
+        resume, _, rearm = self.once
+        made = int(state[items.CLOCK] - state[items.HELD_PS]) - resume
+        asking = rearm * int(state[items.ASKED] + 1)
+        return made, int(state[items.IDLE] - state[items.SLEPT_PS]) + 1 + rearm - asking
+
     def _times(self, now: int) -> Ints:
         """Return the time of each thread in each state up to now, when an item is begun."""
         state = self.state
         resume, wake, rearm = self.once
         times = np.zeros((2, len(STATES)), dtype=np.int64)
         producer, consumer = self.threads
-        made = int(state[items.MADE_PS] + state[items.KICKED_PS])
-        times[producer, BUSY] = made
+        times[producer, BUSY], ate = self._worked()
         times[producer, RUNNABLE] = resume * int(state[items.RESUMES])
-        busy = int(state[items.ATE_PS]) + rearm * max(0, int(state[items.ASKED]))
+        busy = ate + rearm * max(0, int(state[items.ASKED]))
         runnable = wake * int(state[items.KICKS])
         idle = int(state[items.IDLE])
         if idle >= 0:
@@ -178,12 +190,15 @@ def stream(program: Program, feed: Feed, warmup: int, chunk: int, sink: Sink) ->
     """Play a feed chunk by chunk; the Outcome has no stamps."""
     n = feed.n
     player = Player(program, feed.chunk(0, 1).columns)
-    arrived, delivered = np.empty((2, min(n, chunk)), dtype=np.int64)
+    places = player.places
+    arrived = np.empty(min(n, chunk), dtype=np.int64)
+    eaten = np.zeros(places + len(arrived), dtype=np.int64)
     dropped = np.broadcast_to(np.int64(-1), min(n, chunk))
     for begin, end in player.cuts(n, warmup, chunk):
         k = end - begin
         some = feed.chunk(begin, k)
-        player.play(some.columns, some.size_b, arrived[:k], delivered[:k])
-        sink(arrived[:k], delivered[:k], dropped[:k], some.size_b)
+        player.play(some.columns, some.size_b, arrived[:k], eaten[: places + k])
+        sink(arrived[:k], eaten[places : places + k], dropped[:k], some.size_b)
+        eaten[:places] = eaten[k : places + k]
     none = np.zeros(0, dtype=np.int64)
     return player.outcome(none, none)

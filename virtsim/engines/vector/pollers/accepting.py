@@ -20,7 +20,7 @@ def reasons(program: Program) -> Iterator[str]:
         if program.threads[row.thread].wait == "poll":
             yield from _stage(program, i, row)
         else:
-            yield from _device(program, i, row)
+            yield from device_reasons(program, i, row)
     yield from _channels(program)
     yield from _rings(program)
     yield from _per_byte(program)
@@ -83,7 +83,7 @@ PLAIN = StageRow("", 0, PROCESS, "", 0)
 BARE = ChannelRow("", 0, True, "once", 0)
 
 
-def _device(program: Program, index: int, row: StageRow) -> Iterator[str]:
+def device_reasons(program: Program, index: int, row: StageRow) -> Iterator[str]:
     """Yield what makes a device more than a FIFO server."""
     thread = program.threads[row.thread]
     if sum(other.thread == row.thread for other in program.stages) > 1:

@@ -20,11 +20,16 @@ def call_at(a: Words, s: int, when: int, phase: int, rank: int, what: int) -> No
     a[s + server.KEY] = when
     a[s + server.ORDER] = ((turn * 4 + phase) << 16) | rank
     a[s + server.WHAT] = what
+    a[run.RIVAL] = min(a[run.RIVAL], when)
 
 
-def check(a: Words, s: int, what: int) -> None:
-    """Let a server do something at its next phase 1 of this instant."""
+def check(a: Words, s: int, what: int) -> int:
+    """Go on at the next phase 1 of this instant: with what is next, or later (-1)."""
+    if a[run.RIVAL] > a[run.NOW] and a[run.PHASE] <= CHECK:
+        a[run.PHASE], a[run.RANK] = CHECK, max(a[run.RANK], a[s + server.RANK])
+        return what
     call_at(a, s, a[run.NOW], CHECK, a[s + server.RANK], what)
+    return -1
 
 
 def set_state(a: Words, s: int, state: int) -> None:
@@ -33,14 +38,21 @@ def set_state(a: Words, s: int, state: int) -> None:
     a[s + server.STATE], a[s + server.SINCE] = state, a[run.NOW]
 
 
-def passes(a: Words, s: int, cost: int, what: int) -> bool:
-    """Let a use pass after which the server goes on; tell whether it takes any time."""
+def passes(a: Words, s: int, cost: int, what: int) -> int:
+    """Let a use pass; return what is next if that is now, or nobody else acts before it: else -1.
+
+    Whoever has the clock for itself goes on without asking who is next.
+    """
     if cost <= 0:
-        return False
+        return what
     if a[s + server.STATE] != server.BUSY:
         set_state(a, s, server.BUSY)
-    call_at(a, s, a[run.NOW] + cost, DUE, a[s + server.RANK], what)
-    return True
+    end = a[run.NOW] + cost
+    if end < a[run.RIVAL]:
+        a[run.NOW], a[run.ROUND], a[run.PHASE], a[run.RANK] = end, 0, DUE, a[s + server.RANK]
+        return what
+    call_at(a, s, end, DUE, a[s + server.RANK], what)
+    return -1
 
 
 # -- packets -----------------------------------------------------------------------------------
@@ -158,7 +170,7 @@ def deliver(a: Words, c: int) -> bool:
         a[c + channel.LANDED] += 1
     if mode == server.IDLING and not ready:
         a[s + server.MODE] = server.RUNNING
-        check(a, s, server.ROUSED)
+        call_at(a, s, a[run.NOW], CHECK, a[s + server.RANK], server.ROUSED)
     elif mode == server.SLEEPING:
         a[s + server.MODE] = server.CLAIMED
         return True

@@ -22,17 +22,27 @@ from virtsim.engines.vector.servers.acting import (
     wake,
 )
 from virtsim.engines.vector.servers.rows import channel, ring, run, server
-from virtsim.semantics import DUE, SLEEP
+from virtsim.semantics import DUE, MAX_ROUNDS, SLEEP
 
 
-def rest(a: Words, s: int) -> None:
-    """Wait for something to be ready."""
+def rest(a: Words, s: int) -> int:
+    """Wait for something to be ready; return what is next, if nobody else acts in this instant."""
     a[s + server.MODE] = server.IDLING
     if a[s + server.SLEEPS]:
-        call_at(a, s, a[run.NOW], SLEEP, a[s + server.RANK], server.LAST_PHASE)
-    else:
-        set_state(a, s, a[s + server.STANDS_BY])
-        a[s + server.KEY] = run.NEVER
+        return last_phase(a, s, server.LAST_PHASE)
+    set_state(a, s, a[s + server.STANDS_BY])
+    a[s + server.KEY] = run.NEVER
+    return -1
+
+
+def last_phase(a: Words, s: int, what: int) -> int:
+    """Go on in phase 3 of this instant: with what is next, or later (-1)."""
+    if a[run.RIVAL] > a[run.NOW]:
+        a[run.ROUND] = (a[run.ROUND] // MAX_ROUNDS + 1) * MAX_ROUNDS
+        a[run.PHASE], a[run.RANK] = SLEEP, a[s + server.RANK]
+        return what
+    call_at(a, s, a[run.NOW], SLEEP, a[s + server.RANK], what)
+    return -1
 
 
 def fall_asleep(a: Words, s: int) -> None:
@@ -42,8 +52,8 @@ def fall_asleep(a: Words, s: int) -> None:
     a[s + server.KEY] = run.NEVER
 
 
-def enter(a: Words, s: int) -> bool:
-    """Serve what was delivered; tell whether that takes time."""
+def enter(a: Words, s: int) -> int:
+    """Serve what was delivered; return what is next."""
     a[s + server.READY] = 0
     c = a[s + server.FORWARD]
     # One that holds a packet and is told only of room serves that packet first.
@@ -72,8 +82,8 @@ def entered(a: Words, s: int) -> int:
     return server.MAIN if a[s + server.TURN_READY] else server.IN_TURN
 
 
-def serve(a: Words, s: int) -> bool:
-    """Take a packet and work on it; tell whether that takes time."""
+def serve(a: Words, s: int) -> int:
+    """Take a packet and work on it; return what is next."""
     packet = take(a, a[s + server.RING])
     if a[run.SATURATES] and a[s + server.RING] == a[run.RING]:
         arrive(a, packet)
@@ -102,35 +112,33 @@ def hand_on(a: Words, s: int) -> int:
         a[s + server.KEY], a[s + server.WHAT] = run.NEVER, server.UNBLOCKED
         return -1
     if a[s + server.FULL] == server.HOLD:
-        cost = book_list(a, a[s + server.STOP_USES], packet)
-        return -1 if passes(a, s, cost, server.ASKING) else server.ASKING
+        return passes(a, s, book_list(a, a[s + server.STOP_USES], packet), server.ASKING)
     a[a[run.DROPPED] + packet] = a[r + ring.INDEX]
     return server.THERE
 
 
-def sends(a: Words, s: int, c: int, what: int) -> int:
-    """Decide about a channel; return -1 if nothing is sent, 1 if sending takes time, else 0."""
+def sends(a: Words, s: int, c: int, what: int, otherwise: int) -> int:
+    """Decide about a channel; return what is next, ``otherwise`` if nothing is sent."""
     if c == 0 or not decide(a, c):
-        return -1
+        return otherwise
     return passes(a, s, book_list(a, a[c + channel.SEND], a[s + server.HELD]), what)
 
 
-def delivers(a: Words, s: int, c: int, what: int) -> int:
-    """Deliver what was sent; return -1 if nobody is to be woken, 1 if signalling takes time."""
+def delivers(a: Words, s: int, c: int, what: int, otherwise: int) -> int:
+    """Deliver what was sent; return what is next, ``otherwise`` if nobody is to be woken."""
     if not deliver(a, c):
-        return -1
+        return otherwise
     return passes(a, s, book_list(a, a[c + channel.SIGNAL], a[s + server.HELD]), what)
 
 
 def ready(a: Words, s: int) -> int:
     """Return what of a server is ready first, an entry or a turn; -1 if it rests."""
     if a[s + server.READY] and not (a[s + server.TURN_READY] and a[s + server.ENTRY_LAST]):
-        return -1 if enter(a, s) else server.ENTERED
+        return enter(a, s)
     if a[s + server.TURN_READY]:
         a[s + server.TURN_READY] = a[s + server.ENTRY_LAST] = 0
         return server.IN_TURN
-    rest(a, s)
-    return -1
+    return rest(a, s)
 
 
 def go(a: Words, s: int, what: int) -> None:
@@ -141,11 +149,9 @@ def go(a: Words, s: int, what: int) -> None:
         elif what == server.ENTERED:
             what = entered(a, s)
         elif what == server.IN_TURN:
-            cost = book_list(a, a[s + server.TURN], 0)
-            what = -1 if passes(a, s, cost, server.TURNED) else server.TURNED
+            what = passes(a, s, book_list(a, a[s + server.TURN], 0), server.TURNED)
         elif what == server.TURNED:
-            check(a, s, server.BATCH)
-            what = -1
+            what = check(a, s, server.BATCH)
         elif what <= server.HOLD_LOOK:
             what = go_forth(a, s, what)
         elif what <= server.ROOM_OVER:
@@ -165,29 +171,25 @@ def go_forth(a: Words, s: int, what: int) -> int:
         if a[s + server.STOPPED]:
             return server.MAIN
         if waiting(a, a[s + server.RING]) == 0:
-            check(a, s, server.AGAIN)
-            return -1
+            return check(a, s, server.AGAIN)
         if not may_take(a, s):
-            cost = book_list(a, a[s + server.STOP_USES], 0)
-            return -1 if passes(a, s, cost, server.STOPPING) else server.STOPPING
-        return -1 if serve(a, s) else server.SERVED
+            return passes(a, s, book_list(a, a[s + server.STOP_USES], 0), server.STOPPING)
+        return serve(a, s)
     if what == server.STOPPING:
         arm(a, a[s + server.ROOM], a[s + server.STOP_K])
-        check(a, s, server.STOP_LOOK)
-        return -1
+        return check(a, s, server.STOP_LOOK)
     if what == server.STOP_LOOK:
         if not may_take(a, s):
             a[s + server.STOPPED] = 1
             a[s + server.STOPS] += 1
             return server.MAIN
         disarm(a, s)
-        return -1 if serve(a, s) else server.SERVED
+        return serve(a, s)
     if what == server.SERVED:
         return hand_on(a, s)
     if what == server.ASKING:
         arm(a, a[s + server.ROOM], a[s + server.STOP_K])
-        check(a, s, server.HOLD_LOOK)
-        return -1
+        return check(a, s, server.HOLD_LOOK)
     if free(a, a[s + server.OUT]) > 0:  # HOLD_LOOK
         disarm(a, s)
         publish(a, a[s + server.OUT], a[s + server.HELD])
@@ -211,18 +213,11 @@ def go_across(a: Words, s: int, what: int) -> int:
         a[s + server.WHAT] = server.DECIDE
         publish(a, ahead, a[s + server.HELD])
         set_state(a, s, server.BUSY)
-        check(a, s, server.DECIDE)
-        return -1
+        return check(a, s, server.DECIDE)
     if what == server.DECIDE:
-        sent = sends(a, s, a[ahead + ring.FORWARD], server.SENT)
-        if sent > 0:
-            return -1
-        return server.THERE if sent < 0 else server.SENT
+        return sends(a, s, a[ahead + ring.FORWARD], server.SENT, server.THERE)
     if what == server.SENT:
-        sent = delivers(a, s, a[ahead + ring.FORWARD], server.SIGNALLED)
-        if sent > 0:
-            return -1
-        return server.THERE if sent < 0 else server.SIGNALLED
+        return delivers(a, s, a[ahead + ring.FORWARD], server.SIGNALLED, server.THERE)
     if what == server.SIGNALLED:
         wake(a, a[a[ahead + ring.FORWARD] + channel.TARGET])
         return server.THERE
@@ -240,23 +235,16 @@ def go_back(a: Words, s: int, what: int) -> int:
         a[behind + ring.DONE] += 1
         if a[behind + ring.FREES_AT_DONE]:
             freed(a, behind)
-        sent = sends(a, s, a[behind + ring.REVERSE], server.CALLED)
-        if sent > 0:
-            return -1
-        return server.TURN_END if sent < 0 else server.CALLED
+        return sends(a, s, a[behind + ring.REVERSE], server.CALLED, server.TURN_END)
     if what == server.CALLED:
-        sent = delivers(a, s, a[behind + ring.REVERSE], server.CALL_SIGNALLED)
-        if sent > 0:
-            return -1
-        return server.TURN_END if sent < 0 else server.CALL_SIGNALLED
+        return delivers(a, s, a[behind + ring.REVERSE], server.CALL_SIGNALLED, server.TURN_END)
     if what == server.CALL_SIGNALLED:
         wake(a, a[a[behind + ring.REVERSE] + channel.TARGET])
         return server.TURN_END
     if what == server.TURN_END:
         if a[s + server.STOPPED]:
             return server.MAIN
-        check(a, s, server.AGAIN)
-        return -1
+        return check(a, s, server.AGAIN)
     return go_empty(a, s, what)
 
 
@@ -265,25 +253,18 @@ def go_empty(a: Words, s: int, what: int) -> int:
     behind = a[s + server.RING]
     if what == server.AGAIN:
         if waiting(a, behind) > 0:
-            check(a, s, server.BATCH)
-            return -1
-        if passes(a, s, book_list(a, a[s + server.EMPTY], 0), server.EMPTIED):
-            return -1
-        return server.EMPTIED
+            return check(a, s, server.BATCH)
+        return passes(a, s, book_list(a, a[s + server.EMPTY], 0), server.EMPTIED)
     if what == server.EMPTIED:
-        if passes(a, s, book_list(a, a[s + server.REARM], 0), server.REARMED):
-            return -1
-        return server.REARMED
+        return passes(a, s, book_list(a, a[s + server.REARM], 0), server.REARMED)
     if what == server.REARMED:
         arm(a, a[s + server.FORWARD], a[s + server.K])
-        check(a, s, server.RECHECK)
-        return -1
+        return check(a, s, server.RECHECK)
     if what == server.RECHECK:
         if waiting(a, behind) == 0:
             return server.MAIN
         disarm(a, s)
-        check(a, s, server.BATCH)
-        return -1
+        return check(a, s, server.BATCH)
     return go_idle(a, s, what)
 
 
@@ -291,27 +272,20 @@ def go_idle(a: Words, s: int, what: int) -> int:
     """Act on the way to sleep and back."""
     if what == server.WOKEN:
         a[s + server.MODE] = server.RUNNING
-        if passes(a, s, book_list(a, a[s + server.RESUME], 0), server.MAIN):
-            return -1
-        return server.MAIN
+        return passes(a, s, book_list(a, a[s + server.RESUME], 0), server.MAIN)
     a[s + server.MODE] = server.RUNNING
     if what == server.LAST_PHASE:
         if a[a[s + server.IDLE]] == 0:
             fall_asleep(a, s)
             return -1
-        if passes(a, s, book_list(a, a[s + server.IDLE], 0), server.IDLED):
-            return -1
-        return server.IDLED
+        return passes(a, s, book_list(a, a[s + server.IDLE], 0), server.IDLED)
     if what == server.IDLED:
         if a[s + server.READY]:
             return server.MAIN
-        if passes(a, s, book_list(a, a[s + server.BLOCK], 0), server.BLOCKING):
-            return -1
-        return server.BLOCKING
+        return passes(a, s, book_list(a, a[s + server.BLOCK], 0), server.BLOCKING)
     if what == server.BLOCKING:
         a[s + server.MODE] = server.IDLING
-        call_at(a, s, a[run.NOW], SLEEP, a[s + server.RANK], server.LAST_PHASE_AGAIN)
-        return -1
+        return last_phase(a, s, server.LAST_PHASE_AGAIN)
     if what == server.LAST_PHASE_AGAIN and not a[s + server.READY]:
         fall_asleep(a, s)
         return -1
@@ -360,16 +334,23 @@ def announce(a: Words, c: int) -> None:
 
 
 def next_server(a: Words) -> int:
-    """Return the server with the least key; the head of the arena if the source is next."""
-    best, when, order = 0, a[run.KEY], a[run.ORDER]
+    """Return the server with the least key; the head of the arena if the source is next.
+
+    Note when the first of the others acts.
+    """
+    best, when, order, rival = 0, a[run.KEY], a[run.ORDER], run.NEVER
     s = a[run.SERVERS]
     for _ in range(a[run.N_SERVERS]):
         key = a[s + server.KEY]
         if key < when or (key == when and a[s + server.ORDER] < order):
+            rival = when
             best, when, order = s, key, a[s + server.ORDER]
+        else:
+            rival = min(rival, key)
         s += server.SIZE
     a[run.NOW], a[run.ROUND] = when, order >> 18
     a[run.PHASE], a[run.RANK] = (order >> 16) & 3, order & 0xFFFF
+    a[run.RIVAL] = min(rival, when + run.AHEAD)
     return best
 
 

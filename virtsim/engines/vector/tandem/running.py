@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from virtsim.engines.vector.booking import Ledger, book, per_packet, short_of
-from virtsim.engines.vector.columns import columns_of, total
+from virtsim.engines.vector.columns import columns_of, flat, total
 from virtsim.engines.vector.servers.building import per_item
 from virtsim.engines.vector.streams.feeds import Feed
 from virtsim.engines.vector.streams.sinks import Sink
@@ -31,9 +31,10 @@ def run(program: Program, job: Job) -> Outcome:
     dropped[:] = -1
     for begin, end in cuts(n, job.warmup):
         some = [c if len(c) == 1 else c[begin:end] for c in columns]
-        mine = delivered[begin:end]
-        mine[:] = at[begin:end]
-        player.play(at[begin:end], mine, some, job.packets.size_b[begin:end], dropped[begin:end])
+        player.play(
+            at[begin:end], delivered[begin:end], some, job.packets.size_b[begin:end],
+            dropped[begin:end],
+        )  # fmt: skip
         if job.on_progress:
             job.on_progress(end, n)
     return player.outcome(at, delivered, dropped)
@@ -59,7 +60,7 @@ class Player:
         self.end_ps = 0
 
     def play(
-        self, at: Ints, now: Ints, columns: list[Ints], sizes: Ints, dropped: Ints
+        self, at: Ints, out: Ints, columns: list[Ints], sizes: Ints, dropped: Ints
     ) -> None:  # fmt: skip
         """Play the next packets.
 
@@ -67,8 +68,8 @@ class Player:
         ----------
         at
             int64[n], ps: arrivals.
-        now
-            The same; they become the times of delivery, or -1.
+        out
+            int64[n]: gets the times of delivery, or -1.
         columns
             Prices of each use on these packets: one, or n (ps).
         sizes
@@ -77,7 +78,8 @@ class Player:
             int64[n], all -1: gets the ring that dropped a packet where one did.
         """
         first, last = int(at[0]), int(at[-1])
-        lost = self.chain.through(at, now, [total(columns, uses) for uses in self.lists], dropped)
+        costs = [flat(total(columns, uses), len(at)) for uses in self.lists]
+        lost = self.chain.through(at, out, costs, dropped)
         stages, state = self.chain.stages, self.chain.state
         served = self.ledger.cost[stages].sum(axis=1)
         short = short_of(self.program, dropped, lost)
@@ -126,11 +128,11 @@ def stream(program: Program, feed: Feed, warmup: int, chunk: int, sink: Sink) ->
     n = feed.n
     t0, t1 = feed.instants((min(warmup, n - 1), n - 1))
     player = Player(program, (t0, t1))
-    now, dropped = np.empty((2, min(n, chunk)), dtype=np.int64)
+    out, dropped = np.empty((2, min(n, chunk)), dtype=np.int64)
     for start in range(0, n, chunk):
         some = feed.chunk(start, min(chunk, n - start))
-        mine, fate = now[: len(some)], dropped[: len(some)]
-        mine[:], fate[:] = some.at_ps, -1
+        mine, fate = out[: len(some)], dropped[: len(some)]
+        fate[:] = -1
         player.play(some.at_ps, mine, some.columns, some.size_b, fate)
         sink(some.at_ps, mine, fate, some.size_b)
     none = np.zeros(0, dtype=np.int64)
