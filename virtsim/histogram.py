@@ -26,11 +26,11 @@ def bucket_of(values: Ints) -> Ints:
     return (shift.astype(np.int64) << HALF_BITS) + (values >> shift)
 
 
-def highest_in(bucket: int) -> int:
-    """Return the highest value that falls into a bucket."""
-    shift = max(0, (bucket >> HALF_BITS) - 1)
-    sub = bucket - (shift << HALF_BITS)
-    return ((sub + 1) << shift) - 1
+def highest_in(buckets: Ints) -> Ints:
+    """Return the highest value that falls into each bucket."""
+    shift = np.maximum(0, (buckets >> HALF_BITS) - 1)
+    highest: Ints = ((buckets - (shift << HALF_BITS) + 1) << shift) - 1
+    return highest
 
 
 def sum_of(values: Ints) -> int:
@@ -87,4 +87,8 @@ class Histogram:
             return None
         rank = max(1, -((-share * self.n) // 1))
         at = int(np.searchsorted(np.cumsum(self.counts), int(rank)))
-        return min(highest_in(int(self.buckets[at])), self.high)
+        return min(int(highest_in(self.buckets[at])), self.high)
+
+    def steps(self) -> tuple[tuple[int, int], ...]:
+        """Return the highest value of each bucket that is not empty, and its count."""
+        return tuple(zip(highest_in(self.buckets).tolist(), self.counts.tolist(), strict=True))

@@ -237,6 +237,10 @@ class SourceRow:
     think_ps: int = 0
 
 
+def _columns(row: Any) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in dataclasses.fields(row)}
+
+
 @dataclass(frozen=True)
 class Program:
     """All tables of one path in one direction."""
@@ -256,13 +260,9 @@ class Program:
     @property
     def digest(self) -> str:
         """SHA-256 of the tables."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the tables as plain lists and dictionaries."""
-        data = dataclasses.asdict(self)
-        del data["notes"]
-        return data
+        tables = {name: table for name, table in vars(self).items() if name != "notes"}
+        text = json.dumps(tables, sort_keys=True, default=_columns)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def lines(self) -> Iterator[str]:
         """Yield the tables as text, one row a line, for reading and diffing."""

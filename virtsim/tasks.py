@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,6 @@ from typing import Any, Literal
 from virtsim import ledger
 from virtsim.choosing import HELD
 from virtsim.errors import VirtsimError
-from virtsim.histogram import highest_in
 from virtsim.result import Record
 from virtsim.running import Played, play
 from virtsim.scenario import RunSpec
@@ -162,8 +161,8 @@ def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
         )
     return Record(
         _named(task, played) | summarize(played),
-        tuple(astuple(row) for row in ledger.rows(played.program, played.outcome)),
-        _latency(played),
+        tuple(tuple(vars(row).values()) for row in ledger.rows(played.program, played.outcome)),
+        played.tally.latency.steps(),
         _packets(played) if task.keep.rows else (),
     )
 
@@ -183,14 +182,6 @@ def _named(task: Task, played: Played) -> dict[str, Any]:
         "polled": polled(played.program),
         "program": played.program.digest[:12],
     }
-
-
-def _latency(played: Played) -> tuple[tuple[int, int], ...]:
-    histogram = played.tally.latency
-    return tuple(
-        (highest_in(int(b)), int(n))
-        for b, n in zip(histogram.buckets, histogram.counts, strict=True)
-    )
 
 
 def _packets(played: Played) -> tuple[tuple[int, ...], ...]:

@@ -12,7 +12,6 @@ from virtsim.compose import Host
 from virtsim.costs import Profile, profile
 from virtsim.figures.chain import Chain, chain
 from virtsim.figures.data import Cell
-from virtsim.histogram import highest_in
 from virtsim.report import Crossing, Evidence, Isolated
 from virtsim.result import Record, Result
 from virtsim.running import play
@@ -40,7 +39,6 @@ def record(name: str, direction: str, rate: int, label: str | None = None) -> Re
         "polled": any(t.wait == "poll" for t in played.program.threads),
     }  # fmt: skip
     histogram = played.tally.latency
-    buckets = zip(histogram.buckets, histogram.counts, strict=True)
     rows = ledger.rows(played.program, played.outcome)
     names = [field.name for field in fields(ledger.Row)]
     summary |= summarize(played)
@@ -49,7 +47,7 @@ def record(name: str, direction: str, rate: int, label: str | None = None) -> Re
     return Record(
         summary,
         tuple(tuple(getattr(r, name) for name in names) for r in rows),
-        tuple((highest_in(int(b)), int(n)) for b, n in buckets),
+        histogram.steps(),
     )
 
 
