@@ -6,6 +6,7 @@ bucket is never wider than a thousandth of its value (HdrHistogram's layout for 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -61,6 +62,15 @@ class Histogram:
         """Return the histogram of int64[BUCKETS] counts and their values' sum, least, greatest."""
         buckets = np.flatnonzero(counts)
         return cls(buckets, counts[buckets].astype(np.int64), total, low, high)
+
+    @classmethod
+    def of_steps(cls, steps: Iterable[tuple[int, int]]) -> Histogram:
+        """Return the histogram of some ``steps``; sum and extremes are those of the steps."""
+        rows = list(steps)
+        values, counts = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+        total = sum(value * n for value, n in rows)
+        ends = (int(values[0]), int(values[-1])) if rows else (0, 0)
+        return cls(bucket_of(values), counts, total, *ends)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtsim.errors import HostError, InputError
+from virtsim.histogram import Histogram
 from virtsim.ledger import Row
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ class Result:
         data = [(i, *row) for i, r in enumerate(self.records) for row in r.packets]
         names = ["run", "packet", "size_b", "arrived_ps", "delivered_ps", "dropped"]
         return pd.DataFrame(data, columns=names)
+
+    def hdr(self, run: int) -> str:
+        """Return the latencies of a run (ps) as text that HdrHistogram's libraries decode."""
+        from virtsim.hdr import encoded
+
+        return encoded(Histogram.of_steps(self.records[run].latency))
 
     @property
     def plot(self) -> Plots:
