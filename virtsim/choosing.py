@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from virtsim.engines.compiling.machine import available
 from virtsim.errors import EngineRefusal, InputError
 from virtsim.outcome import Job, Outcome, Prices
 from virtsim.program import Program
@@ -15,7 +16,6 @@ MOST_PACKETS = {"reference": 2_000_000, "stepper": 10_000_000, "vector": 10_000_
 """What an engine holds in memory: the reference about 500 bytes a packet, the others about 200,
 and each of them 8 more for every price that differs from packet to packet. Engine 'vector' plays
 what is more a chunk at a time."""
-HELD = max(MOST_PACKETS.values())
 
 WHY = {
     "vector": "packets' times follow from those before them, so it is exact, and the fastest",
@@ -66,6 +66,16 @@ def refusals(
     return [*traced, *vector.refusals(program, prices)]
 
 
+def held(engine: str = "vector") -> int:
+    """Return how many packets of a run an engine holds in memory.
+
+    Without a compiler columns are lists, which take as much as the reference's events.
+    """
+    if engine == "vector" and not available():
+        return MOST_PACKETS["reference"]
+    return MOST_PACKETS[engine]
+
+
 def check_length(program: Program, packets: int, engine: str = "auto", *, chunked: bool) -> None:
     """Refuse a run that no memory would hold.
 
@@ -80,7 +90,7 @@ def check_length(program: Program, packets: int, engine: str = "auto", *, chunke
         With more packets than ``MOST_PACKETS`` says of the engine, unless it plays them by chunks.
     """
     name, _ = choose_engine(engine, program)
-    if packets <= MOST_PACKETS[name]:
+    if packets <= held(name):
         return
     reasons = [
         *([] if name == "vector" else [f"engine '{name}' does not play by chunks"]),
@@ -91,7 +101,7 @@ def check_length(program: Program, packets: int, engine: str = "auto", *, chunke
         raise EngineRefusal(
             "traffic.packets",
             f"{packets} packets, which engine '{name}' would have to hold at once",
-            f"at most {MOST_PACKETS[name]} a run of {program.name}",
+            f"at most {held(name)} a run of {program.name}",
             "percentiles up to p99.9 are steady from some ten thousand packets on",
             reasons,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from virtsim import __version__
-from virtsim.choosing import HELD, MOST_PACKETS, check_length
+from virtsim.choosing import MOST_PACKETS, check_length, held
 from virtsim.errors import InputError
 from virtsim.result import Record, Result
 from virtsim.scenario import RunSpec, Scenario, load, resolve, resolved_yaml
@@ -134,10 +134,10 @@ def _check_lengths(specs: Sequence[RunSpec], engine: str, rows: bool) -> None:
             continue
         chunked = spec.traffic.chunked(spec.direction, spec.host) is not None
         check_length(spec.program(), spec.packets, engine, chunked=chunked)
-        if rows and spec.packets > HELD:
+        if rows and spec.packets > held():
             raise InputError(
                 "packets", f"the stamps of {spec.packets} packets of a run are to be kept",
-                f"at most {HELD} packets", "'--packets-to DIR' writes them to a file as they come",
+                f"at most {held()} packets", "'--packets-to DIR' writes them to a file as they come",
             )  # fmt: skip
 
 

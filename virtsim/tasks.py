@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from virtsim import ledger
-from virtsim.choosing import HELD
+from virtsim.choosing import held
 from virtsim.errors import VirtsimError
 from virtsim.result import Record
 from virtsim.running import Played, play
@@ -143,7 +143,7 @@ def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
         spec.direction,
         spec.profile.level(task.level),
         spec.host,
-        spec.packets_of(HELD),
+        spec.packets_of(held()),
         warmup=spec.warmup,
         engine=task.engine,
         seed=spec.seed,

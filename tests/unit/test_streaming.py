@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtsim import ledger, paths
+from virtsim import choosing, ledger, paths
 from virtsim.compose import Host, compose
 from virtsim.costing import columns_of
 from virtsim.costs import profile
@@ -152,3 +152,13 @@ def test_a_file_that_cannot_be_written_is_the_environment_s_fault(tmp_path: Path
     where = tmp_path / "file" / "packets.parquet"
     with pytest.raises(HostError, match=r"packets\.parquet"):
         play(ovs(), "tx", BOOK, Host(), stream, packets_to=where)
+
+
+def test_without_a_compiler_long_runs_go_by_chunks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are lists then, of which no more are held than the reference holds packets."""
+    monkeypatch.setattr(choosing, "available", lambda: False)
+    assert choosing.held() == choosing.held("reference") < choosing.MOST_PACKETS["vector"]
+    program = compose(ovs(), "tx", Host(), BOOK)
+    choosing.check_length(program, 10**9, chunked=True)
+    with pytest.raises(EngineRefusal, match="at most 2000000"):
+        choosing.check_length(program, 2_000_001, chunked=False)
