@@ -137,7 +137,7 @@ def _check_lengths(specs: Sequence[RunSpec], engine: str, rows: bool) -> None:
         if rows and spec.packets > held():
             raise InputError(
                 "packets", f"the stamps of {spec.packets} packets of a run are to be kept",
-                f"at most {held()} packets", "'--packets-to DIR' writes them to a file as they come",
+                f"at most {held()} packets", "'--packets-to DIR' writes them to files as they come",
             )  # fmt: skip
 
 
