@@ -26,7 +26,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types layers unit notebook-test fmt examples bench lock clean
+.PHONY: help setup demo test lint types layers unit notebook-test fmt examples bench agree lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -101,6 +101,9 @@ examples: $(STAMP) ## remake results/backends
 
 bench: $(STAMP) ## measure the engines
 	$(VENV)/bin/virtsim bench
+
+agree: $(STAMP) ## compare the engines on 20 000 random Programs
+	$(PY) -m virtsim.testing.agreement --programs 4000
 
 lock: ## remake requirements.lock from the newest releases that pyproject.toml allows
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
