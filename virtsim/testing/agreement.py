@@ -58,13 +58,12 @@ def compare(family: str, n: int, first_seed: int) -> Iterator[Counter[str]]:
                 check_same(expected, found, f"engine '{name}'")
 
     for k in range(0, n, BATCH):
-        options = settings(
+        options: Any = settings(
             max_examples=min(BATCH, n - k), deadline=None, database=None, print_blob=False,
             suppress_health_check=SPARE, phases=[Phase.generate, Phase.shrink],
         )  # fmt: skip
-        drawn: Callable[[], None] = given(FAMILIES[family]())(check)
-        seeded: Callable[[Callable[[], None]], Callable[[], None]] = seed(first_seed + k)
-        options(seeded(drawn))()
+        drawn: Callable[[], None] = options(given(FAMILIES[family]())(check))
+        seed(first_seed + k)(drawn)()
         yield played
 
 
