@@ -58,12 +58,15 @@ def compare(family: str, n: int, first_seed: int) -> Iterator[Counter[str]]:
                 check_same(expected, found, f"engine '{name}'")
 
     for k in range(0, n, BATCH):
-        options: Any = settings(
+        options = settings(
             max_examples=min(BATCH, n - k), deadline=None, database=None, print_blob=False,
             suppress_health_check=SPARE, phases=[Phase.generate, Phase.shrink],
         )  # fmt: skip
-        drawn: Callable[[], None] = options(given(FAMILIES[family]())(check))
-        seed(first_seed + k)(drawn)()
+        decorators: list[Any] = [given(FAMILIES[family]()), options, seed(first_seed + k)]
+        test = check
+        for decorate in decorators:
+            test = decorate(test)
+        test()  # type: ignore[call-arg]
         yield played
 
 
