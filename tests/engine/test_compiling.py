@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -128,23 +127,3 @@ def test_what_has_no_translation_is_refused(routine: Callable[[int], int]) -> No
     line = routine.__code__.co_firstlineno
     with pytest.raises(Untranslatable, match=rf"test_compiling:{line + 2}: no translation for"):
         module_of(routine)
-
-
-# -- machine code that is kept -----------------------------------------------------------------
-
-
-def test_machine_code_is_kept_and_a_damaged_file_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
-) -> None:
-    """What was kept is found again under its key; cut short, or where nothing can be kept, not."""
-    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where", tmp_path])
-    (tmp_path / "no").write_text("a file, so that no directory can be made in its place")
-    machine._keep("key", b"code")
-    assert machine._kept("key") == b"code"
-    assert machine._kept("other") is None
-    file = tmp_path / "key.o"
-    file.write_bytes(file.read_bytes()[:-1])
-    assert machine._kept("key") is None
-    monkeypatch.setattr(machine, "_places", lambda: [tmp_path / "no" / "where"])
-    machine._keep("key", b"code")
-    assert machine._kept("key") is None

@@ -8,46 +8,29 @@ under their names and translated too. What has no translation is an error that n
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 
-BINARY = {
-    ast.Add: "add nsw", ast.Sub: "sub nsw", ast.Mult: "mul nsw", ast.BitAnd: "and",
-    ast.BitOr: "or", ast.BitXor: "xor", ast.LShift: "shl", ast.RShift: "ashr",
-}  # fmt: skip
-CALLED = {ast.FloorDiv: "@floor_div", ast.Mod: "@floor_mod"}
-COMPARED = {
-    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge",
-}  # fmt: skip
-EXTREME = {"max": "sgt", "min": "slt"}
+from virtsim.engines.compiling.llvm import (
+    BINARY,
+    CALLED,
+    COMPARED,
+    DIVISION,
+    EXTREME,
+    NEAR,
+    aliases,
+)
+from virtsim.engines.compiling.routines import (
+    Piece,
+    Untranslatable,
+    calls,
+    constant,
+    parameters,
+    parsed,
+    symbol,
+)
 
-DIVISION = """
-define internal i64 @floor_div(i64 %x, i64 %y) alwaysinline {
-  %q = sdiv i64 %x, %y
-  %r = srem i64 %x, %y
-  %signs = xor i64 %r, %y
-  %unlike = icmp slt i64 %signs, 0
-  %inexact = icmp ne i64 %r, 0
-  %below = and i1 %unlike, %inexact
-  %less = sext i1 %below to i64
-  %floor = add i64 %q, %less
-  ret i64 %floor
-}
-
-define internal i64 @floor_mod(i64 %x, i64 %y) alwaysinline {
-  %q = call i64 @floor_div(i64 %x, i64 %y)
-  %p = mul i64 %q, %y
-  %m = sub i64 %x, %p
-  ret i64 %m
-}
-"""
-
-
-class Untranslatable(Exception):  # noqa: N818 - a sentence about a line, not a class of failures
-    """A routine says something that has no translation."""
+__all__ = ["Untranslatable", "module_of", "text_of"]
 
 
 def module_of(entry: Callable[..., int]) -> str:
@@ -56,31 +39,21 @@ def module_of(entry: Callable[..., int]) -> str:
     found = [entry]
     for routine in found:  # grows as it goes
         found += [called for called in calls(routine) if called not in found]
-    return "\n".join([DIVISION, *(Translation(each, each is entry).text() for each in found)])
+    return text_of(Piece(each, parsed(each)[0], symbol(each), each is entry) for each in found)
 
 
-def calls(routine: FunctionType) -> Iterator[FunctionType]:
-    """Yield the routines that one calls by their names."""
-    for name in routine.__code__.co_names:
-        called = routine.__globals__.get(name)
-        if isinstance(called, FunctionType):
-            yield called
-
-
-def symbol(routine: FunctionType) -> str:
-    """Return the name of a routine in the module."""
-    return f'@"{routine.__module__}.{routine.__name__}"'
+def text_of(pieces: Iterable[Piece]) -> str:
+    """Return the LLVM module of all pieces."""
+    rows: dict[str, int] = {}
+    functions = [Translation(piece, rows).text() for piece in pieces]
+    return "\n".join([DIVISION, *functions, aliases(rows)])
 
 
 class Translation:
-    """One routine's translation."""
+    """One routine's translation. ``rows`` numbers the kinds of rows that all of them name."""
 
-    def __init__(self, routine: FunctionType, outside: bool) -> None:
-        self.routine, self.outside = routine, outside
-        lines, first = inspect.getsourcelines(routine)
-        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
-        assert isinstance(tree, ast.FunctionDef)
-        self.tree, self.line = tree, first - 1
+    def __init__(self, piece: Piece, rows: dict[str, int]) -> None:
+        self.piece, self.routine, self.tree, self.rows = piece, piece.routine, piece.tree, rows
         self.names: dict[str, str] = {}
         self.words: set[str] = set()
         self.lines: list[str] = []
@@ -90,7 +63,7 @@ class Translation:
 
     def text(self) -> str:
         """Return the function."""
-        args = [*self.tree.args.args, *self.tree.args.kwonlyargs]
+        args = parameters(self.tree)
         head = []
         for arg in args:
             if isinstance(arg.annotation, ast.Name) and arg.annotation.id == "Words":
@@ -107,11 +80,11 @@ class Translation:
         self._body(self.tree.body)
         if not self.ended:
             self._say("ret i64 0")
-        kind = "" if self.outside else "internal "
+        kind = "" if self.piece.outside else f"internal {NEAR} "
         # Without jump tables there is nothing but code, and all of it is near.
         seldom = " cold noinline" if hasattr(self.routine, "seldom") else ""
         attributes = f'nounwind "no-jump-tables"="true"{seldom}'
-        name = f"@{self.tree.name}" if self.outside else symbol(self.routine)
+        name = f"@{self.tree.name}" if self.piece.outside else self.piece.symbol
         body = "\n".join(self.lines)
         return f"define {kind}i64 {name}({', '.join(head)}) {attributes} {{\n{body}\n}}\n"
 
@@ -149,7 +122,7 @@ class Translation:
         self.ended = True
 
     def _refuse(self, node: ast.AST) -> Untranslatable:
-        line = self.line + getattr(node, "lineno", 0)
+        line = parsed(self.routine)[1] + getattr(node, "lineno", 0)
         return Untranslatable(
             f"{self.routine.__module__}:{line}: no translation for {ast.unparse(node)!r}"
         )
@@ -168,6 +141,10 @@ class Translation:
                 pass
             case ast.Expr(value=value):
                 self._value(value)
+            case ast.Return(value=ast.Call(func=ast.Name(id=name)) as value) if name[0] == "@":
+                # Copies of a loop's rounds call one another: the stack must not grow with them.
+                self._say(f"ret i64 {self._call(value, 'tail ')}")
+                self.ended = True
             case ast.Return(value=value):
                 self._say(f"ret i64 {self._value(value) if value else 0}")
                 self.ended = True
@@ -176,10 +153,10 @@ class Translation:
             case ast.AnnAssign(target=target, value=value) if value:
                 self._assign([target], value)
             case ast.AugAssign(target=target, op=op, value=value):
-                at = self._place(target)
-                old = self._new(f"load i64, ptr {at}")
+                at, tag = self._place(target), self._alias(target)
+                old = self._new(f"load i64, ptr {at}{tag}")
                 new = self._binary(node, op, old, self._value(value))
-                self._say(f"store i64 {new}, ptr {at}")
+                self._say(f"store i64 {new}, ptr {at}{tag}")
             case ast.If(test=test, body=body, orelse=orelse):
                 yes, no, end = self._label(), self._label(), self._label()
                 self._branch(test, yes, no)
@@ -246,11 +223,11 @@ class Translation:
                 assert isinstance(value, ast.Tuple)
                 values = [self._value(each) for each in value.elts]
                 for at, new in zip(target.elts, values, strict=True):
-                    self._say(f"store i64 {new}, ptr {self._place(at)}")
+                    self._say(f"store i64 {new}, ptr {self._place(at)}{self._alias(at)}")
                 return
         new = self._value(value)
         for target in targets:
-            self._say(f"store i64 {new}, ptr {self._place(target)}")
+            self._say(f"store i64 {new}, ptr {self._place(target)}{self._alias(target)}")
 
     def _place(self, node: ast.expr) -> str:
         match node:
@@ -260,6 +237,11 @@ class Translation:
                 at = self._value(index)
                 return self._new(f"getelementptr inbounds i64, ptr %{name}, i64 {at}")
         raise self._refuse(node)
+
+    def _alias(self, node: ast.expr) -> str:
+        """Return the mark of a word that is known to be of a kind of row."""
+        row = getattr(node, "row", None)
+        return f", !tbaa !{2 * self.rows.setdefault(row, len(self.rows)) + 2}" if row else ""
 
     # -- expressions -------------------------------------------------------------------------------
 
@@ -274,7 +256,7 @@ class Translation:
             case ast.Name() | ast.Attribute():
                 return str(self._constant(node))
             case ast.Subscript():
-                return self._new(f"load i64, ptr {self._place(node)}")
+                return self._new(f"load i64, ptr {self._place(node)}{self._alias(node)}")
             case ast.BinOp(left=left, op=op, right=right):
                 x, y = self._value(left), self._value(right)
                 return self._binary(node, op, x, y)
@@ -298,16 +280,10 @@ class Translation:
         raise self._refuse(node)
 
     def _constant(self, node: ast.expr) -> int:
-        found: Any = None
-        match node:
-            case ast.Name(id=name):
-                found = self.routine.__globals__.get(name)
-            case ast.Attribute(value=ast.Name(id=name), attr=attr):
-                module = self.routine.__globals__.get(name)
-                found = getattr(module, attr, None) if isinstance(module, ModuleType) else None
-        if not isinstance(found, int):
-            raise self._refuse(node)
-        return int(found)
+        try:
+            return constant(self.routine, node)
+        except Untranslatable:
+            raise self._refuse(node) from None
 
     def _choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> str:
         self.count += 1
@@ -322,10 +298,13 @@ class Translation:
         self._begin(end)
         return self._new(f"load i64, ptr {at}")
 
-    def _call(self, node: ast.Call) -> str:
+    def _call(self, node: ast.Call, how: str = "") -> str:
         if not isinstance(node.func, ast.Name):
             raise self._refuse(node)
         name = node.func.id
+        if name.startswith("@"):  # a copy: all arguments are there, in order
+            values = ", ".join(map(self._argument, node.args))
+            return self._new(f"{how}call {NEAR} i64 {name}({values})")
         if name in EXTREME:
             return self._extreme(EXTREME[name], [self._value(arg) for arg in node.args])
         called = self.routine.__globals__.get(name)
@@ -338,12 +317,12 @@ class Translation:
         }
         if set(given) != set(names):
             raise self._refuse(node)
-        values = []
-        for each in names:
-            value = self._value(given[each])
-            is_words = isinstance(given[each], ast.Name) and value == f"%{given[each].id}"  # type: ignore[attr-defined]
-            values.append(f"{'ptr' if is_words else 'i64'} {value}")
-        return self._new(f"call i64 {symbol(called)}({', '.join(values)})")
+        values = ", ".join(self._argument(given[each]) for each in names)
+        return self._new(f"call {NEAR} i64 {symbol(called)}({values})")
+
+    def _argument(self, node: ast.expr) -> str:
+        is_words = isinstance(node, ast.Name) and node.id in self.words
+        return f"{'ptr' if is_words else 'i64'} {self._value(node)}"
 
     def _extreme(self, order: str, values: list[str]) -> str:
         best = values[0]

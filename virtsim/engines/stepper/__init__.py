@@ -4,7 +4,8 @@ It plays what the reference engine plays, in the same order, and agrees with it 
 ``rows`` names the words of the one array that holds a run's state, ``tables`` fills it, ``clock``
 orders events, and ``kernel`` is the loop; each routine of the reference's that may have to wait is
 a routine here that notes where it stands (see ``frames``). All of it is plain Python, of
-which ``compiling`` makes machine code.
+which ``compiling`` makes machine code: once for all Programs, and for a Program that is played
+often once more, with what its ``form`` says worked out beforehand (see ``kernels``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from virtsim.engines.compiling.machine import compiled
 from virtsim.engines.stepper.checks import check_playable, reasons, refusal
 from virtsim.engines.stepper.results import grown, outcome
 from virtsim.engines.stepper.rows import world
@@ -37,9 +37,9 @@ def run(program: Program, job: Job) -> Outcome:
         job asks for what this engine cannot do exactly.
     """
     check_playable(program, job)
-    from virtsim.engines.stepper.kernel import run_slice
+    from virtsim.engines.stepper.kernels import kernel_for
 
-    return play(program, job, compiled(run_slice))
+    return play(program, job, kernel_for(program, job))
 
 
 def play(program: Program, job: Job, kernel: Kernel) -> Outcome:

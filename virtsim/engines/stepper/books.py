@@ -81,7 +81,7 @@ def set_state(a: Words, t: int, state: int) -> None:
     """Book the time in the old state and begin another."""
     now, acc = a[world.NOW], a[t + thread.ACC]
     a[acc + a[t + thread.STATE]] += now - a[t + thread.SINCE]
-    if a[t + thread.STOLEN_FROM] >= 0:
+    if a[t + thread.UNEVEN] and a[t + thread.STOLEN_FROM] >= 0:
         lost = interrupted(a, a[t + thread.CORE], a[t + thread.STOLEN_FROM], now)
         a[acc + a[t + thread.STATE]] -= lost
         a[acc + thread.RUNNABLE] += lost

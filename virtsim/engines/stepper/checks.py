@@ -67,7 +67,8 @@ def _job_reasons(program: Program, job: Job) -> Iterator[str]:
     prices, packets = job.prices, job.packets
     n, at_ps = max(len(packets), 1), packets.at_ps
     last = prices.offset + prices.step * (n - 1)
-    if len(prices.flat) and not 0 <= int(prices.flat.min()) <= int(prices.flat.max()) < DEAREST_PS:
+    # Read without a sign, what is negative is larger than anything.
+    if len(prices.flat) and int(prices.flat.view(np.uint64).max()) >= DEAREST_PS:
         yield f"a price is negative, or more than {DEAREST_PS} ps"
     if len(last) != len(program.uses) or (last >= len(prices.flat)).any():
         yield "a use has no price"

@@ -7,7 +7,7 @@ in which deliveries, timers, completions and late publications wait.
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words, seldom
+from virtsim.engines.compiling.words import Words, alike, seldom
 from virtsim.engines.stepper.rows import event, leaf, thread, world
 from virtsim.semantics import CHECK, MAX_ROUNDS, SLEEP, UNBLOCK
 
@@ -112,16 +112,21 @@ def swap(a: Words, x: int, y: int) -> None:
 
 def at(a: Words, when: int, phase: int, rank: int, kind: int, row: int, more: int) -> None:
     """Do something that is no thread's going on at a place in time."""
+    insert(a, when, turn_of(a, when, phase, rank), row * event.KINDS + kind, more)
+
+
+@alike
+def insert(a: Words, when: int, turn: int, what: int, more: int) -> None:
+    """Put an event on the heap."""
     n, heap = a[world.HEAP_N], a[world.HEAP]
     if n >= a[world.HEAP_MOST]:
         a[world.ERROR] = world.TOO_FULL
         return
     x = heap + n * event.SIZE
     a[x + event.AT] = when
-    a[x + event.TURN] = turn_of(a, when, phase, rank)
+    a[x + event.TURN] = turn
     a[x + event.SERIAL] = a[world.SERIAL]
-    a[x + event.KIND] = kind
-    a[x + event.ROW] = row
+    a[x + event.WHAT] = what
     a[x + event.MORE] = more
     a[world.SERIAL] += 1
     a[world.HEAP_N] = n + 1
@@ -173,7 +178,10 @@ def drop_top(a: Words) -> None:
 
 
 def pick(a: Words) -> int:
-    """Return the clock with the next event; note when the one after it is."""
+    """Return the clock with the next event; note when the one after it is.
+
+    Nobody can foretell whose turn it is, so nothing here is a branch: all is chosen.
+    """
     best = a[world.LEAVES]
     when, turn, second = a[best + leaf.AT], a[best + leaf.TURN], world.NEVER
     x = best

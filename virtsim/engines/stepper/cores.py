@@ -5,7 +5,7 @@ from __future__ import annotations
 from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book, price, set_state, stretched
 from virtsim.engines.stepper.clock import rouse_at, set_leaf, wait
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.polling import leave_parking, sees_work
 from virtsim.engines.stepper.rows import core, frame, packet, thread, use, world
 from virtsim.semantics import CHECK
@@ -96,7 +96,7 @@ def wait_in_queue(a: Words, t: int) -> int:
 def acquire(a: Words, p: Words, c: Words, t: int) -> int:
     """Get the core: at once if it is free, else in turn, and then pay the switch."""
     k = a[t + thread.CORE]
-    if a[k + core.HOLDER] == 0:
+    if not a[k + core.SHARED] or a[k + core.HOLDER] == 0:
         take_core(a, k, t)
         return world.DONE
     place = a[k + core.QUEUED]
@@ -106,7 +106,7 @@ def acquire(a: Words, p: Words, c: Words, t: int) -> int:
             place += soft(a, a[a[k + core.QUEUE] + i])
     queue_at(a, k, t, place)
     nudge(a, p, k)
-    f = push(a, t, frame.ACQUIRE)
+    f = push(a, t, frame.ACQUIRE, 0)
     a[f + frame.NTH] = 0
     return wait_in_queue(a, t)
 
@@ -123,7 +123,7 @@ def give_way(a: Words, t: int) -> int:
         queue_at(a, k, t, a[k + core.QUEUED])
     take_core(a, k, heir)
     rouse_at(a, heir, a[world.NOW], CHECK, 0)
-    f = push(a, t, frame.GIVE_WAY)
+    f = push(a, t, frame.GIVE_WAY, 0)
     a[f + frame.NTH] = 0
     return wait_in_queue(a, t)
 
@@ -205,7 +205,7 @@ def idles(a: Words, c: Words, t: int, ledger: int, u: int, n: int, end: int) -> 
 
 def used(a: Words, t: int) -> None:
     """Book what an interruption of the core took from a use that has ended."""
-    if a[t + thread.STOLEN_FROM] >= 0:
+    if a[t + thread.UNEVEN] and a[t + thread.STOLEN_FROM] >= 0:
         set_state(a, t, a[t + thread.STATE])
         a[t + thread.STOLEN_FROM] = -1
 
@@ -222,53 +222,53 @@ def pay(a: Words, p: Words, c: Words, t: int, ledger: int, uses: int, n: int) ->
     disturbed = a[a[t + thread.CORE] + core.QUEUED] | (a[t + thread.READY] & a[t + thread.ABOVE])
     if a[uses] == 1 and disturbed == 0:
         return occupy(a, p, c, t, ledger, uses + 1, n, thread.BUSY)
-    return pay_rest(a, p, c, t, ledger, uses, n, 0, 0)
+    return pay_from(a, p, c, t, uses + 1, ledger, n, 0)
 
 
 def pay_polling(a: Words, p: Words, c: Words, t: int, ledger: int, uses: int) -> int:
     """Pay uses that find nothing."""
-    return pay_rest(a, p, c, t, ledger, uses, 0, LOOKING, 0)
+    if a[uses] == 0:
+        return world.DONE
+    return pay_from(a, p, c, t, uses + 1, ledger, 0, LOOKING)
 
 
-def pay_rest(
-    a: Words, p: Words, c: Words, t: int, ledger: int, uses: int, n: int, how: int, i: int
-) -> int:
-    """Pay the uses from the i-th on; a frame is left for those behind one that has to wait."""
+def pay_from(a: Words, p: Words, c: Words, t: int, u: int, ledger: int, n: int, how: int) -> int:
+    """Pay a use and those behind it; a frame is left for those behind one that has to wait."""
     state = thread.POLLING if how & LOOKING else thread.BUSY
-    while i < a[uses]:
-        if how < RISEN and must_yield(a, t):
-            stop(a, leave_rest(a, t, ledger, uses, n, how, i), YIELDED)
-            return give_way(a, t)
-        if how < RISEN and a[t + thread.READY] & a[t + thread.ABOVE]:
-            stop(a, leave_rest(a, t, ledger, uses, n, how, i), ROSE)
-            push(a, t, frame.RUN_ONE)
-            return world.STOP
-        how &= LOOKING
-        if occupy(a, p, c, t, ledger, uses + 1 + i * use.SIZE, n, state):
-            if i + 1 < a[uses]:
-                stop(a, leave_rest(a, t, ledger, uses, n, how, i + 1), USED)
-            return world.STOP
-        i += 1
-    return world.DONE
+    if how < RISEN and must_yield(a, t):
+        stop(a, leave_rest(a, t, u, ledger, n, how), frame.PAY, YIELDED)
+        return give_way(a, t)
+    if how < RISEN and a[t + thread.READY] & a[t + thread.ABOVE]:
+        stop(a, leave_rest(a, t, u, ledger, n, how), frame.PAY, ROSE)
+        push(a, t, frame.RUN_ONE, 0)
+        return world.STOP
+    if occupy(a, p, c, t, ledger, u, n, state):
+        if not a[u + use.LAST]:
+            stop(a, leave_rest(a, t, u + use.SIZE, ledger, n, how & LOOKING), frame.PAY, USED)
+        return world.STOP
+    if a[u + use.LAST]:
+        return world.DONE
+    return pay_from(a, p, c, t, u + use.SIZE, ledger, n, how & LOOKING)
 
 
-@seldom
-def leave_rest(a: Words, t: int, ledger: int, uses: int, n: int, how: int, i: int) -> int:
+def leave_rest(a: Words, t: int, u: int, ledger: int, n: int, how: int) -> int:
     """Leave a frame for the uses that are not paid yet."""
-    f = push(a, t, frame.PAY)
-    a[f + frame.A], a[f + frame.USES], a[f + frame.PACKET] = ledger, uses, n
-    a[f + frame.B], a[f + frame.NTH] = how, i
+    f = push(a, t, frame.PAY, u)
+    a[f + frame.A], a[f + frame.B], a[f + frame.PACKET] = ledger, how, n
     return f
 
 
-def go_on_paying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.PAY)
+def go_on_paying(a: Words, p: Words, c: Words, t: int, u: int, f: int, step: int) -> int:
     """Go on with the uses of a frame."""
-    how = a[f + frame.B]
+    risen = 0
     if step == ROSE:
         if a[t + thread.READY] & a[t + thread.ABOVE]:
-            push(a, t, frame.RUN_ONE)
+            push(a, t, frame.RUN_ONE, 0)
             return world.STOP
-        how |= RISEN
+        risen = RISEN
     pop(a, t)
-    ledger, uses, n = a[f + frame.A], a[f + frame.USES], a[f + frame.PACKET]
-    return pay_rest(a, p, c, t, ledger, uses, n, how, a[f + frame.NTH])
+    ledger, n = a[f + frame.A], a[f + frame.PACKET]
+    if a[t + thread.WAIT] == thread.POLLS and a[f + frame.B]:
+        return pay_from(a, p, c, t, u, ledger, n, LOOKING + risen)
+    return pay_from(a, p, c, t, u, ledger, n, risen)

@@ -82,14 +82,13 @@ def change(a: Words, p: Words, c: Words, x: int) -> bool:
 
 def announce(a: Words, p: Words, c: Words, h: int) -> None:
     """Decide and deliver for a publisher that is no thread (a source, a device's DMA)."""
-    if decide(a, h) and hold(a, h):
-        wake(a, p, c, deliver(a, p, c, h, 0))
+    if decide(a, h) and hold(a, h) and deliver(a, p, c, h, 0):
+        begin_wake(a, p, c, target(a, h))
 
 
-def wake(a: Words, p: Words, c: Words, t: int) -> None:
-    """Wake a thread, if there is one to wake."""
-    if t:
-        begin_wake(a, p, c, t)
+def target(a: Words, h: int) -> int:
+    """Return the thread that a channel's deliveries reach."""
+    return a[a[h + channel.TARGET] + stage.THREAD]
 
 
 def hold(a: Words, h: int) -> bool:
@@ -114,7 +113,8 @@ def hold_over(a: Words, p: Words, c: Words, h: int, serial: int) -> bool:
         return False
     a[h + channel.HELD] = 0
     a[h + channel.HOLD_SERIAL] += 1
-    wake(a, p, c, deliver(a, p, c, h, 0))
+    if deliver(a, p, c, h, 0):
+        begin_wake(a, p, c, target(a, h))
     return True
 
 
@@ -125,7 +125,7 @@ def relays(a: Words, h: int, when: int) -> bool:
 
 def earliest(a: Words, h: int) -> int:
     """Return when a delivery asked for now may happen, at least a gap after the last one."""
-    if a[h + channel.LAST] < 0:
+    if a[h + channel.GAP] == 0 or a[h + channel.LAST] < 0:
         return a[world.NOW]
     return max(a[world.NOW], a[h + channel.LAST] + a[h + channel.GAP])
 
@@ -153,8 +153,8 @@ def gap_over(a: Words, p: Words, c: Words, h: int) -> None:
     a[h + channel.LAST] = a[world.NOW]
     if relays(a, h, channel.VIA_ALWAYS) or relays(a, h, channel.VIA_LATE):
         through(a, p, c, h, a[h + channel.VIA])
-    else:
-        wake(a, p, c, reach(a, p, c, h, 0))
+    elif reach(a, p, c, h, 0):
+        begin_wake(a, p, c, target(a, h))
 
 
 @seldom

@@ -6,7 +6,7 @@ from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.books import arrive, book_delays
 from virtsim.engines.stepper.clock import at, check
 from virtsim.engines.stepper.delivering import announce
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.packets import finish
 from virtsim.engines.stepper.polling import free, waiting
@@ -20,20 +20,19 @@ LOOP, LOOKED, REARMED, AGAIN = range(4)
 
 def admit(a: Words, p: Words, c: Words, t: int, s: int) -> int:
     """Put waiting packets into free servers; ask to be told of more once none waits."""
-    f = push(a, t, frame.ADMIT)
-    a[f + frame.STAGE] = s
-    return go_on_admitting(a, p, c, t, f, LOOP)
+    f = push(a, t, frame.ADMIT, s)
+    return go_on_admitting(a, p, c, t, s, f, LOOP)
 
 
-def go_on_admitting(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.ADMIT)
+def go_on_admitting(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with admitting."""
-    s = a[f + frame.STAGE]
     r = a[s + stage.RING]
     while True:
         if step == LOOP:
             step = LOOKED
             if check(a, t):
-                return stop(a, f, LOOKED)
+                return stop(a, f, frame.ADMIT, LOOKED)
         if step == LOOKED:
             while waiting(a, r) > 0 and a[s + stage.IN_SERVICE] < a[s + stage.SERVERS]:
                 begin(a, p, c, s, take(a, c, r))
@@ -41,17 +40,17 @@ def go_on_admitting(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> 
                 return pop(a, t)
             step = REARMED
             if arms(a, p, c, t, s, a[s + stage.ON_EMPTY], 0, ALL):
-                return stop(a, f, REARMED)
+                return stop(a, f, frame.ADMIT, REARMED)
         if step == REARMED:
             step = AGAIN
             if check(a, t):
-                return stop(a, f, AGAIN)
+                return stop(a, f, frame.ADMIT, AGAIN)
         if step == AGAIN:
             if waiting(a, r) == 0:
                 return pop(a, t)
             step = LOOP
             if arms(a, p, c, t, s, a[s + stage.ON_ENTRY], 0, ALL):
-                return stop(a, f, LOOP)
+                return stop(a, f, frame.ADMIT, LOOP)
 
 
 def begin(a: Words, p: Words, c: Words, s: int, n: int) -> None:

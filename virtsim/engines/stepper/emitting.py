@@ -7,7 +7,7 @@ from virtsim.engines.stepper.books import set_state
 from virtsim.engines.stepper.clock import check, wait
 from virtsim.engines.stepper.cores import give_way, must_yield, over_at_quantum
 from virtsim.engines.stepper.delivering import counter
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.notifying import ALL, arms, decides, notify, tell
 from virtsim.engines.stepper.packets import drop_all, finish, follower, push_batch
 from virtsim.engines.stepper.polling import free
@@ -25,7 +25,7 @@ def emit(a: Words, p: Words, c: Words, t: int, s: int, first: int, last: int, ma
         return world.DONE
     f = push_batch(a, t, frame.EMIT, s, first, last, many)
     a[f + frame.NTH] = -1
-    return go_on_emitting(a, p, c, t, f, NEXT)
+    return go_on_emitting(a, p, c, t, s, f, NEXT)
 
 
 def emit_one(a: Words, p: Words, c: Words, t: int, s: int, n: int) -> int:
@@ -49,13 +49,13 @@ def emit_one(a: Words, p: Words, c: Words, t: int, s: int, n: int) -> int:
     f = push_batch(a, t, frame.EMIT, s, n, n, 0)
     a[f + frame.NTH] = n
     if told and tell(a, p, c, t, s, h, n):
-        return stop(a, f, ANNOUNCED)
-    return finish_emitting(a, p, c, t, f, step)
+        return stop(a, f, frame.EMIT, ANNOUNCED)
+    return finish_emitting(a, p, c, t, s, f, step)
 
 
-def go_on_emitting(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.EMIT)
+def go_on_emitting(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with a batch: FIRST and LEFT are what is left, I the last packet placed."""
-    s = a[f + frame.STAGE]
     r = a[s + stage.OUT]
     while step < ANNOUNCED:
         if step == NEXT:
@@ -70,45 +70,45 @@ def go_on_emitting(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> i
             elif a[s + stage.FULL] == stage.BLOCK:
                 step = TOLD
                 if announce_placed(a, p, c, t, s, r, n):
-                    return stop(a, f, TOLD)
+                    return stop(a, f, frame.EMIT, TOLD)
             elif a[s + stage.FULL] == stage.HOLD:
                 step = HELD
                 if hold_packet(a, p, c, t, s, r, n):
-                    return stop(a, f, HELD)
+                    return stop(a, f, frame.EMIT, HELD)
             else:
                 drop_all(a, c, n, 1, r)
-        if step == TOLD:
+        if a[s + stage.FULL] == stage.BLOCK and step == TOLD:
             step = PLACED
             if free(a, r) > 0:
                 publish(a, p, c, r, a[f + frame.PACKET])
             elif block(a, t, r, a[f + frame.PACKET]):
-                return stop(a, f, PLACED)
+                return stop(a, f, frame.EMIT, PLACED)
         if step == PLACED or (step == HELD and a[s + stage.HELD] < 0):
             a[f + frame.NTH] = a[f + frame.PACKET]
         step = NEXT
-    return finish_emitting(a, p, c, t, f, step)
+    return finish_emitting(a, p, c, t, s, f, step)
 
 
-def finish_emitting(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+def finish_emitting(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Decide and arm for what was placed, and stop if the ring is now full enough."""
-    s, n = a[f + frame.STAGE], a[f + frame.NTH]
+    n = a[f + frame.NTH]
     r = a[s + stage.OUT]
     if step == NEXT:
         step = ARMED
         if n >= 0 and a[s + stage.DECIDES_EACH]:
             step = ANNOUNCED
             if notify(a, p, c, t, s, a[r + ring.FORWARD], n, 0):
-                return stop(a, f, ANNOUNCED)
+                return stop(a, f, frame.EMIT, ANNOUNCED)
     if step == ANNOUNCED:
         step = ARMED
         if arms(a, p, c, t, s, a[s + stage.ON_PUBLISH], n, ALL):
-            return stop(a, f, ARMED)
+            return stop(a, f, frame.EMIT, ARMED)
     stops = step == ARMED and a[s + stage.FULL] == stage.STOP and a[s + stage.STOPPED] == 0
     if stops and free(a, r) < a[s + stage.ROOM]:
         a[s + stage.STOPPED] = 1
         a[s + stage.STOPS] += 1
         if arms(a, p, c, t, s, a[s + stage.ON_STOP], a[f + frame.LAST], ALL):
-            return stop(a, f, ENDED)
+            return stop(a, f, frame.EMIT, ENDED)
     return pop(a, t)
 
 
@@ -129,7 +129,7 @@ WAITED, GAVE_WAY, CHECKED = range(3)
 @seldom
 def block(a: Words, t: int, r: int, n: int) -> int:
     """Wait on the core for a slot; publish in phase 2, go on in the next check."""
-    f = push(a, t, frame.BLOCKED)
+    f = push(a, t, frame.BLOCKED, 0)
     size = a[world.N_THREADS]
     place = (a[r + ring.BLOCKED_FIRST] + a[r + ring.BLOCKED_N]) % size
     a[a[r + ring.BLOCKED] + place] = t
@@ -143,7 +143,7 @@ def wait_blocked(a: Words, t: int, f: int) -> int:
     """Wait for a slot; a blocked thread loses its core like any other, but not its place."""
     set_state(a, t, thread.POLLING)
     over_at_quantum(a, t)
-    stop(a, f, WAITED)
+    stop(a, f, frame.BLOCKED, WAITED)
     return wait(a, t, thread.BLOCKED)
 
 
@@ -154,12 +154,12 @@ def go_on_blocked(a: Words, t: int, f: int, step: int) -> int:
         return pop(a, t)
     if not a[t + thread.PLACED]:
         if must_yield(a, t):
-            stop(a, f, GAVE_WAY)
+            stop(a, f, frame.BLOCKED, GAVE_WAY)
             return give_way(a, t)
         return wait_blocked(a, t, f)
     set_state(a, t, thread.BUSY)
     if check(a, t):
-        return stop(a, f, CHECKED)
+        return stop(a, f, frame.BLOCKED, CHECKED)
     return pop(a, t)
 
 
@@ -171,28 +171,29 @@ ASKED, LOOKED, CALMED = range(3)
 @seldom
 def hold_packet(a: Words, p: Words, c: Words, t: int, s: int, r: int, n: int) -> int:
     """Keep one packet in hand, ask to be told of a slot, and look once more."""
-    f = push(a, t, frame.HOLD)
-    a[f + frame.STAGE], a[f + frame.PACKET] = s, n
+    f = push(a, t, frame.HOLD, s)
+    a[f + frame.PACKET] = n
     if arms(a, p, c, t, s, a[s + stage.ON_STOP], n, ALL):
-        return stop(a, f, ASKED)
-    return go_on_holding(a, p, c, t, f, ASKED)
+        return stop(a, f, frame.HOLD, ASKED)
+    return go_on_holding(a, p, c, t, s, f, ASKED)
 
 
 @seldom
-def go_on_holding(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.HOLD)
+def go_on_holding(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Look once more, and publish or keep the packet."""
-    s, n = a[f + frame.STAGE], a[f + frame.PACKET]
+    n = a[f + frame.PACKET]
     r = a[s + stage.OUT]
     if step == ASKED:
         step = LOOKED
         if check(a, t):
-            return stop(a, f, LOOKED)
+            return stop(a, f, frame.HOLD, LOOKED)
     if step == LOOKED:
         if free(a, r) <= 0:
             a[s + stage.HELD], a[s + stage.STOPPED] = n, 1
             a[s + stage.STOPS] += 1
             return pop(a, t)
         if arms(a, p, c, t, s, a[s + stage.ON_ENTRY], n, ALL):
-            return stop(a, f, CALMED)
+            return stop(a, f, frame.HOLD, CALMED)
     publish(a, p, c, r, n)
     return pop(a, t)

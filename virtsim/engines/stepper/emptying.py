@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words, seldom
+from virtsim.engines.compiling.words import Words, dispatched, seldom
 from virtsim.engines.stepper.batches import batch
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.polling import waiting
 from virtsim.engines.stepper.ready import enqueue
@@ -19,9 +19,8 @@ START, SPUN, DRAINED, REARMED, LOOKED, CALMED, FLUSHED = range(7)
 
 def empty(a: Words, p: Words, c: Words, t: int, s: int) -> int:
     """Spin, re-arm and look once more at an empty ring; RETURNED tells whether the turn goes on."""
-    f = push(a, t, frame.EMPTY)
-    a[f + frame.STAGE] = s
-    return go_on_emptying(a, p, c, t, f, START)
+    f = push(a, t, frame.EMPTY, s)
+    return go_on_emptying(a, p, c, t, s, f, START)
 
 
 def answer(a: Words, t: int, value: int) -> int:
@@ -30,18 +29,18 @@ def answer(a: Words, t: int, value: int) -> int:
     return pop(a, t)
 
 
-def go_on_emptying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.EMPTY)
+def go_on_emptying(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with an empty ring."""
-    s = a[f + frame.STAGE]
     r = a[s + stage.RING]
     if step == START:
         step = DRAINED
         if a[t + thread.SPINS_LOOKING] and a[t + thread.READY] == 0:
             step = SPUN
             if quiet_spin(a, p, c, t, s):
-                return stop(a, f, SPUN)
+                return stop(a, f, frame.EMPTY, SPUN)
         elif pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.EMPTY_USES], 0):
-            return stop(a, f, DRAINED)
+            return stop(a, f, frame.EMPTY, DRAINED)
     if step == SPUN:
         if waiting(a, r):
             return answer(a, t, 1)
@@ -50,29 +49,29 @@ def go_on_emptying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> i
             return answer(a, t, 0)
         step = DRAINED
         if pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.EMPTY_USES], 0):
-            return stop(a, f, DRAINED)
+            return stop(a, f, frame.EMPTY, DRAINED)
     if step == DRAINED:
         if a[s + stage.WHEN_EMPTY] == stage.LEAVE:
             return answer(a, t, 0)
         step = REARMED
         if arms(a, p, c, t, s, a[s + stage.ON_EMPTY], 0, ALL):
-            return stop(a, f, REARMED)
+            return stop(a, f, frame.EMPTY, REARMED)
     if step == REARMED:
         if a[s + stage.WHEN_EMPTY] == stage.SERVE_ARMED:
             if serve_armed(a, p, c, t, s):
-                return stop(a, f, FLUSHED)
+                return stop(a, f, frame.EMPTY, FLUSHED)
             return answer(a, t, 0)
         if a[s + stage.RECHECK] == stage.NO_RECHECK:
             return answer(a, t, 0)
         step = LOOKED
         if check(a, t):
-            return stop(a, f, LOOKED)
+            return stop(a, f, frame.EMPTY, LOOKED)
     if step == LOOKED:
         if waiting(a, r) == 0:
             return answer(a, t, 0)
         step = CALMED
         if arms(a, p, c, t, s, a[s + stage.ON_ENTRY], 0, ALL):
-            return stop(a, f, CALMED)
+            return stop(a, f, frame.EMPTY, CALMED)
     if step == CALMED:
         if a[s + stage.RECHECK] == stage.CONTINUE:
             return answer(a, t, 1)
@@ -88,21 +87,20 @@ LOOP, SERVED, OVER = range(3)
 @seldom
 def serve_armed(a: Words, p: Words, c: Words, t: int, s: int) -> int:
     """Serve what there is with notifications on; if that was anything, turn them off and go on."""
-    f = push(a, t, frame.SERVE_ARMED)
-    a[f + frame.STAGE] = s
+    f = push(a, t, frame.SERVE_ARMED, s)
     a[f + frame.A] = a[f + frame.B] = 0
-    return go_on_serving_armed(a, p, c, t, f, LOOP)
+    return go_on_serving_armed(a, p, c, t, s, f, LOOP)
 
 
 @seldom
-def go_on_serving_armed(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.SERVE_ARMED)
+def go_on_serving_armed(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on serving until a batch is empty, the budget is used up or the stage has stopped."""
-    s = a[f + frame.STAGE]
     while step < OVER:
         if step == LOOP:
             step = SERVED
             if batch(a, p, c, t, s, a[f + frame.A], a[f + frame.B]):
-                return stop(a, f, SERVED)
+                return stop(a, f, frame.SERVE_ARMED, SERVED)
         if step == SERVED:
             a[f + frame.A] += a[world.RETURNED]
             a[f + frame.B] += a[world.RETURNED_B]
@@ -114,7 +112,7 @@ def go_on_serving_armed(a: Words, p: Words, c: Words, t: int, f: int, step: int)
                 return pop(a, t)
             step = OVER
             if arms(a, p, c, t, s, a[s + stage.ON_ENTRY], 0, ALL):
-                return stop(a, f, OVER)
+                return stop(a, f, frame.SERVE_ARMED, OVER)
     requeue(a, p, c, s)
     return pop(a, t)
 
@@ -130,32 +128,47 @@ def quiet_spin(a: Words, p: Words, c: Words, t: int, s: int) -> int:
 
     The stage that spins goes on by itself; the others are made ready, or armed again.
     """
-    f = push(a, t, frame.QUIET)
-    a[f + frame.STAGE], a[f + frame.NTH], a[f + frame.A] = s, 0, 0
+    f = push(a, t, frame.QUIET, s)
+    a[f + frame.NTH], a[f + frame.A] = 0, 0
     for i in range(a[t + thread.N_STAGES]):
         x = a[a[t + thread.STAGES] + i]
         busy = a[x + stage.TURN_QUEUED] or a[x + stage.ENTRY_QUEUED] or a[x + stage.STOPPED]
         if a[x + stage.ROLE] == stage.TAKES and not busy:
             a[f + frame.A] |= 1 << i
-    return go_on_spinning(a, p, c, t, f, CALMING)
+    return go_on_spinning(a, p, c, t, s, f, CALMING)
 
 
 @seldom
-def go_on_spinning(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@dispatched("s")
+def calm(a: Words, p: Words, c: Words, t: int, s: int) -> int:
+    """Turn a stage's notifications off."""
+    return arms(a, p, c, t, s, a[s + stage.ON_ENTRY], 0, ALL)
+
+
+@seldom
+@dispatched("s")
+def rearm(a: Words, p: Words, c: Words, t: int, s: int) -> int:
+    """Turn a stage's notifications on."""
+    return arms(a, p, c, t, s, a[s + stage.ON_EMPTY], 0, ALL)
+
+
+@seldom
+@resumed(frame.QUIET)
+def go_on_spinning(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with a spin: I is the next of the thread's stages, A has a bit for each idle one."""
     while step <= CALM:
         if a[f + frame.NTH] == a[t + thread.N_STAGES]:
             a[f + frame.NTH] = 0
             step = ARMING
             if spin_and_look(a, p, t):
-                return stop(a, f, SPINNING)
+                return stop(a, f, frame.QUIET, SPINNING)
             break
         i = a[f + frame.NTH]
         x = a[a[t + thread.STAGES] + i]
         a[f + frame.NTH] += 1
         idle = a[f + frame.A] >> i & 1
-        if idle and arms(a, p, c, t, x, a[x + stage.ON_ENTRY], 0, ALL):
-            return stop(a, f, CALM)
+        if idle and calm(a, p, c, t, x):
+            return stop(a, f, frame.QUIET, CALM)
     if step == SPINNING:
         book_spin(a, p, c, t)
         step = ARMING
@@ -166,13 +179,13 @@ def go_on_spinning(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> i
                 return pop(a, t)
             x = a[a[t + thread.STAGES] + i]
             a[f + frame.NTH] += 1
-            mine = not (a[f + frame.A] >> i & 1) or x == a[f + frame.STAGE]
+            mine = not (a[f + frame.A] >> i & 1) or x == s
             if mine or a[x + stage.ENTRY_QUEUED]:
                 continue
             step = ARMED
             empty_now = waiting(a, a[x + stage.RING]) == 0
-            if empty_now and arms(a, p, c, t, x, a[x + stage.ON_EMPTY], 0, ALL):
-                return stop(a, f, ARMED)
+            if empty_now and rearm(a, p, c, t, x):
+                return stop(a, f, frame.QUIET, ARMED)
         if step == ARMED:
             x = a[a[t + thread.STAGES] + a[f + frame.NTH] - 1]
             step = ARMING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.cores import pay
 from virtsim.engines.stepper.emitting import emit, emit_one
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.notifying import ALL, arms, notify
 from virtsim.engines.stepper.packets import drop_all, follower, push_batch
 from virtsim.engines.stepper.polling import free
@@ -22,29 +22,30 @@ def finish_batch(
 ) -> int:
     """Hand a served batch on, and give its slots back before or after."""
     f = push_batch(a, t, frame.FINISH, s, first, last, many)
-    return go_on_finishing(a, p, c, t, f, START)
+    return go_on_finishing(a, p, c, t, s, f, START)
 
 
-def go_on_finishing(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.FINISH)
+def go_on_finishing(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with the end of a batch."""
-    s, last, many = a[f + frame.STAGE], a[f + frame.LAST], a[f + frame.LEFT]
+    last, many = a[f + frame.LAST], a[f + frame.LEFT]
     if step == START:
         step = GIVEN
         if a[s + stage.GIVES] == stage.BEFORE and done(a, p, c, t, s, last, many):
-            return stop(a, f, GIVEN)
+            return stop(a, f, frame.FINISH, GIVEN)
     if step == GIVEN:
         step = EMITTED
         if a[s + stage.INLINE]:
             if run_inline(a, p, c, t, a[s + stage.INLINE], a[f + frame.FIRST], last, many):
-                return stop(a, f, EMITTED)
+                return stop(a, f, frame.FINISH, EMITTED)
         elif a[s + stage.EMITS_BATCH] and emit(a, p, c, t, s, a[f + frame.FIRST], last, many):
-            return stop(a, f, EMITTED)
+            return stop(a, f, frame.FINISH, EMITTED)
     if step == EMITTED:
         step = DECIDED
         if decide_for_batch(a, p, c, t, s, last):
-            return stop(a, f, DECIDED)
+            return stop(a, f, frame.FINISH, DECIDED)
     if step == DECIDED and a[s + stage.GIVES] == stage.AFTER and done(a, p, c, t, s, last, many):
-        return stop(a, f, GAVE)
+        return stop(a, f, frame.FINISH, GAVE)
     return pop(a, t)
 
 
@@ -59,18 +60,18 @@ def decide_for_batch(a: Words, p: Words, c: Words, t: int, s: int, last: int) ->
     """One decision for a batch that was published packet by packet."""
     if not a[s + stage.DECIDES_BATCH]:
         return world.DONE
-    f = push(a, t, frame.DECIDE)
-    a[f + frame.STAGE], a[f + frame.LAST] = s, last
+    f = push(a, t, frame.DECIDE, s)
+    a[f + frame.LAST] = last
     if notify(a, p, c, t, s, a[a[s + stage.OUT] + ring.FORWARD], last, 0):
-        return stop(a, f, DECIDED)
-    return go_on_deciding(a, p, c, t, f, DECIDED)
+        return stop(a, f, frame.DECIDE, DECIDED)
+    return go_on_deciding(a, p, c, t, s, f, DECIDED)
 
 
-def go_on_deciding(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.DECIDE)
+def go_on_deciding(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Arm after a decision."""
-    s = a[f + frame.STAGE]
     if step == DECIDED and arms(a, p, c, t, s, a[s + stage.ON_PUBLISH], a[f + frame.LAST], ALL):
-        return stop(a, f, GAVE)
+        return stop(a, f, frame.DECIDE, GAVE)
     return pop(a, t)
 
 
@@ -83,12 +84,13 @@ def run_inline(
     a: Words, p: Words, c: Words, t: int, s: int, first: int, last: int, many: int
 ) -> int:
     """Run a stage on the caller's thread, on the caller's batch."""
-    return go_on_inline(a, p, c, t, push_batch(a, t, frame.INLINE, s, first, last, many), FRESH)
+    return go_on_inline(a, p, c, t, s, push_batch(a, t, frame.INLINE, s, first, last, many), FRESH)
 
 
-def go_on_inline(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.INLINE)
+def go_on_inline(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with an inline stage: packet by packet, then what is left to do for the batch."""
-    s, first = a[f + frame.STAGE], a[f + frame.FIRST]
+    first = a[f + frame.FIRST]
     last, many = a[f + frame.LAST], a[f + frame.LEFT]
     if step == FRESH:
         take_back(a, s)
@@ -97,33 +99,33 @@ def go_on_inline(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int
         if a[s + stage.FULL] == stage.RETRY:
             step = PUBLISHED
             if retry(a, p, c, t, s, first, many):
-                return stop(a, f, PUBLISHED)
+                return stop(a, f, frame.INLINE, PUBLISHED)
         elif pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.BATCH_USES], first):
-            return stop(a, f, BEGUN)
+            return stop(a, f, frame.INLINE, BEGUN)
     while step < PUBLISHED:
         n = a[f + frame.PACKET]
         if step == BEGUN and a[f + frame.NTH] == many:
             step = PUBLISHED
             if a[s + stage.EMITS_BATCH] and emit(a, p, c, t, s, first, last, many):
-                return stop(a, f, PUBLISHED)
+                return stop(a, f, frame.INLINE, PUBLISHED)
         elif step == BEGUN:
             a[f + frame.NTH] += 1
             step = SERVED
             if pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.ITEM], n):
-                return stop(a, f, SERVED)
+                return stop(a, f, frame.INLINE, SERVED)
         if step == SERVED:
             if a[f + frame.NTH] < many:
                 a[f + frame.PACKET] = follower(c, n)
             step = BEGUN
             if a[s + stage.EMITS] and emit_one(a, p, c, t, s, n):
-                return stop(a, f, BEGUN)
+                return stop(a, f, frame.INLINE, BEGUN)
     if step == PUBLISHED:
         step = BEHIND
         if a[s + stage.INLINE]:
             push_batch(a, t, frame.INLINE, a[s + stage.INLINE], first, last, many)
-            return stop(a, f, BEHIND)
+            return stop(a, f, frame.INLINE, BEHIND)
     if step == BEHIND and decide_for_batch(a, p, c, t, s, last):
-        return stop(a, f, ENDED)
+        return stop(a, f, frame.INLINE, ENDED)
     return pop(a, t)
 
 
@@ -136,12 +138,12 @@ def retry(a: Words, p: Words, c: Words, t: int, s: int, first: int, many: int) -
     """Offer a burst again while the last try placed something; drop what is left."""
     f = push_batch(a, t, frame.RETRY, s, first, first, many)
     a[f + frame.D] = 0
-    return go_on_retrying(a, p, c, t, f, TRY)
+    return go_on_retrying(a, p, c, t, s, f, TRY)
 
 
-def go_on_retrying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.RETRY)
+def go_on_retrying(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with a burst: FIRST and LEFT are what is left, B of it fit, A of those are paid."""
-    s = a[f + frame.STAGE]
     r = a[s + stage.OUT]
     while True:
         if step == TRY:
@@ -153,7 +155,7 @@ def go_on_retrying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> i
             step = PAYING
             n = a[f + frame.FIRST]
             if pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.BATCH_USES], n):
-                return stop(a, f, PAYING)
+                return stop(a, f, frame.RETRY, PAYING)
         if step == PAYING:
             if a[f + frame.A] < 0:
                 a[f + frame.A], a[f + frame.B] = 0, min(a[f + frame.LEFT], max(0, free(a, r)))
@@ -165,12 +167,12 @@ def go_on_retrying(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> i
                 a[f + frame.A] += 1
                 n = a[f + frame.PACKET]
                 if pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.ITEM], n):
-                    return stop(a, f, PAYING)
+                    return stop(a, f, frame.RETRY, PAYING)
         if step == PLACED:
             place_fitting(a, p, c, f, r)
             step = TOLD
             if a[f + frame.B] and notify(a, p, c, t, s, a[r + ring.FORWARD], a[f + frame.LAST], 0):
-                return stop(a, f, TOLD)
+                return stop(a, f, frame.RETRY, TOLD)
         if step == TOLD:
             step = TRY
             if a[f + frame.LEFT] == 0 or a[f + frame.B] == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words, seldom
+from virtsim.engines.compiling.words import Words, dispatched, seldom
 from virtsim.engines.stepper.batches import (
     go_on_asking,
     go_on_rearming_early,
@@ -54,6 +54,7 @@ from virtsim.engines.stepper.turns import go_on_refilling, go_on_with_turn
 from virtsim.engines.stepper.waiting import go_on_resting
 
 
+@dispatched("t")
 def go_on(a: Words, p: Words, c: Words, t: int) -> None:
     """Let a thread go on until it waits again."""
     a[t + thread.WOKE], a[t + thread.MODE] = a[t + thread.MODE], thread.RUN
@@ -61,37 +62,40 @@ def go_on(a: Words, p: Words, c: Words, t: int) -> None:
     used(a, t)
     while not a[t + thread.WAITING] and a[world.ERROR] == world.FINE:
         f = a[t + thread.TOP]
-        resume(a, p, c, t, f, a[f + frame.ROUTINE], a[f + frame.STEP])
+        resume(a, p, c, t, f, a[f + frame.WHAT], a[f + frame.STEP])
 
 
-def resume(a: Words, p: Words, c: Words, t: int, f: int, routine: int, step: int) -> int:
+@dispatched("what")
+def resume(a: Words, p: Words, c: Words, t: int, f: int, what: int, step: int) -> int:
     """Resume a frame; what is resumed most often comes first."""
+    routine, row = what % frame.ROUTINES, what // frame.ROUTINES
     if routine == frame.PAY:
-        return go_on_paying(a, p, c, t, f, step)
+        return go_on_paying(a, p, c, t, row, f, step)
     if routine == frame.BATCH:
-        return go_on_with_batch(a, p, c, t, f, step)
+        return go_on_with_batch(a, p, c, t, row, f, step)
     if routine == frame.TURN:
-        return go_on_with_turn(a, p, c, t, f, step)
+        return go_on_with_turn(a, p, c, t, row, f, step)
     if routine == frame.EMIT:
-        return go_on_emitting(a, p, c, t, f, step)
+        return go_on_emitting(a, p, c, t, row, f, step)
     if routine == frame.SEND:
-        return go_on_sending(a, p, c, t, f, step)
+        return go_on_sending(a, p, c, t, row, f, step)
     if routine == frame.ARMS:
-        return go_on_arming(a, p, c, t, f, step)
+        ledger, n, which = a[f + frame.A], a[f + frame.PACKET], a[f + frame.B]
+        return go_on_arming(a, p, c, t, row, f, step, ledger, n, which)
     if routine == frame.FINISH:
-        return go_on_finishing(a, p, c, t, f, step)
+        return go_on_finishing(a, p, c, t, row, f, step)
     if routine == frame.INLINE:
-        return go_on_inline(a, p, c, t, f, step)
+        return go_on_inline(a, p, c, t, row, f, step)
     if routine == frame.DECIDE:
-        return go_on_deciding(a, p, c, t, f, step)
+        return go_on_deciding(a, p, c, t, row, f, step)
     if routine == frame.RETRY:
-        return go_on_retrying(a, p, c, t, f, step)
+        return go_on_retrying(a, p, c, t, row, f, step)
     if routine == frame.EMPTY:
-        return go_on_emptying(a, p, c, t, f, step)
+        return go_on_emptying(a, p, c, t, row, f, step)
     if routine == frame.RUN_ONE:
         return go_on_running(a, p, c, t, f, step)
     if routine == frame.ENTRY:
-        return go_on_entering(a, p, c, t, f, step)
+        return go_on_entering(a, p, c, t, row, f, step)
     if routine == frame.REST:
         return go_on_resting(a, p, c, t, f)
     if routine == frame.LIFE:
@@ -100,12 +104,13 @@ def resume(a: Words, p: Words, c: Words, t: int, f: int, routine: int, step: int
         return go_on_polling(a, p, c, t, f, step)
     if routine == frame.LOOP:
         return go_on_looping(a, p, c, t, f, step)
-    return resume_rarer(a, p, c, t, f, routine, step)
+    return resume_rarer(a, p, c, t, f, what, step)
 
 
 @seldom
-def resume_rarer(a: Words, p: Words, c: Words, t: int, f: int, routine: int, step: int) -> int:
+def resume_rarer(a: Words, p: Words, c: Words, t: int, f: int, what: int, step: int) -> int:
     """Resume a frame of a routine that is not resumed for every packet."""
+    routine, row = what % frame.ROUTINES, what // frame.ROUTINES
     if routine == frame.ITERATE:
         return go_on_iterating(a, p, c, t, f)
     if routine == frame.ACQUIRE:
@@ -113,37 +118,38 @@ def resume_rarer(a: Words, p: Words, c: Words, t: int, f: int, routine: int, ste
     if routine == frame.GIVE_WAY:
         return come_on(a, p, c, t, f, 0)
     if routine == frame.REFILL:
-        return go_on_refilling(a, p, c, t, f, step)
+        return go_on_refilling(a, p, c, t, row, f, step)
     if routine == frame.RECLAIM:
-        return go_on_reclaiming(a, p, c, t, f, step)
+        return go_on_reclaiming(a, p, c, t, row, f, step)
     if routine == frame.CLEAN:
-        return go_on_cleaning(a, p, c, t, f, step)
+        return go_on_cleaning(a, p, c, t, row, f, step)
     if routine == frame.RESTART:
-        return go_on_restarting(a, p, c, t, f)
+        return go_on_restarting(a, p, c, t, row, f)
     if routine == frame.SERVE_ARMED:
-        return go_on_serving_armed(a, p, c, t, f, step)
+        return go_on_serving_armed(a, p, c, t, row, f, step)
     if routine == frame.QUIET:
-        return go_on_spinning(a, p, c, t, f, step)
+        return go_on_spinning(a, p, c, t, row, f, step)
     if routine == frame.BLOCKED:
         return go_on_blocked(a, t, f, step)
     if routine == frame.HOLD:
-        return go_on_holding(a, p, c, t, f, step)
+        return go_on_holding(a, p, c, t, row, f, step)
     if routine == frame.HELD:
-        return go_on_with_held(a, p, c, t, f, step)
+        return go_on_with_held(a, p, c, t, row, f, step)
     if routine == frame.MAY_TAKE:
-        return go_on_asking(a, p, c, t, f, step)
+        return go_on_asking(a, p, c, t, row, f, step)
     if routine == frame.REARM_EARLY:
-        return go_on_rearming_early(a, p, c, t, f, step)
+        return go_on_rearming_early(a, p, c, t, row, f, step)
     if routine == frame.CALL:
-        return go_on_calling(a, p, c, t, f, step)
+        return go_on_calling(a, p, c, t, row, f, step)
     if routine == frame.RELAY:
-        return go_on_relaying(a, p, c, t, f, step)
-    return go_on_admitting(a, p, c, t, f, step)
+        return go_on_relaying(a, p, c, t, row, f, step)
+    return go_on_admitting(a, p, c, t, row, f, step)
 
 
 # -- events ------------------------------------------------------------------------------------
 
 
+@dispatched("x")
 def happen(a: Words, p: Words, c: Words, x: int) -> None:
     """Let the next event happen, which is that of clock ``x``."""
     when, owner = a[x + leaf.AT], a[x + leaf.OWNER]
@@ -158,14 +164,16 @@ def happen(a: Words, p: Words, c: Words, x: int) -> None:
         arrivals(a, p, c, owner)
     else:
         y = a[world.HEAP]
-        kind, row, more = a[y + event.KIND], a[y + event.ROW], a[y + event.MORE]
+        what, more = a[y + event.WHAT], a[y + event.MORE]
         drop_top(a)
-        if act(a, p, c, kind, row, more):
+        if act(a, p, c, what, more):
             a[world.LAST] = when
 
 
-def act(a: Words, p: Words, c: Words, kind: int, row: int, more: int) -> bool:
+@dispatched("what")
+def act(a: Words, p: Words, c: Words, what: int, more: int) -> int:
     """Do what an event of the heap says; tell whether it came in time to change anything."""
+    kind, row = what % event.KINDS, what // event.KINDS
     if kind == event.LAND:
         land(a, p, c, row, 1)
     elif kind == event.COMPLETE:
@@ -186,7 +194,7 @@ def act(a: Words, p: Words, c: Words, kind: int, row: int, more: int) -> bool:
         unblock(a, p, c, row)
     else:
         flood(a, p, c, row)
-    return True
+    return 1
 
 
 @seldom

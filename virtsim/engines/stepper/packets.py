@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words
+from virtsim.engines.compiling.words import Words, dispatched
 from virtsim.engines.stepper.clock import at
 from virtsim.engines.stepper.frames import push
 from virtsim.engines.stepper.rows import event, frame, packet, ring, source, world
@@ -16,8 +16,8 @@ def follower(c: Words, n: int) -> int:
 
 def push_batch(a: Words, t: int, routine: int, s: int, first: int, last: int, many: int) -> int:
     """Put a frame on the stack for a routine that works on a batch."""
-    f = push(a, t, routine)
-    a[f + frame.STAGE], a[f + frame.FIRST] = s, first
+    f = push(a, t, routine, s)
+    a[f + frame.FIRST] = first
     a[f + frame.LAST], a[f + frame.LEFT] = last, many
     return f
 
@@ -30,9 +30,14 @@ def finish(a: Words, c: Words, n: int, r: int) -> None:
     else:
         c[x + packet.DELIVERED] = a[world.NOW]
     a[world.FINISHED] += 1
-    y = a[world.SOURCES] + c[x + packet.SOURCE] * source.SIZE
+    if a[world.HAS_LOOPS]:
+        close_loop(a, c, a[world.SOURCES] + c[x + packet.SOURCE] * source.SIZE)
+
+
+@dispatched("y")
+def close_loop(a: Words, c: Words, y: int) -> None:
+    """Let the next packet of a closed loop come, a think time after the end of one."""
     if a[y + source.KIND] == source.CLOSED and a[y + source.UPCOMING] >= 0:
-        # The next packet of a closed loop comes a think time after this one's end.
         following = a[y + source.UPCOMING]
         a[y + source.UPCOMING] = c[following * packet.WORDS + packet.FOLLOWER]
         when = a[world.NOW] + a[y + source.THINK_PS]

@@ -8,6 +8,8 @@ from virtsim.engines.stepper.clock import rouse_at
 from virtsim.engines.stepper.rows import core, ring, stage, thread, use, world
 from virtsim.semantics import CHECK, next_poll
 
+UNBOUNDED = 1 << 60
+
 
 def waiting(a: Words, r: int) -> int:
     """Return how many packets a look at a ring finds."""
@@ -26,6 +28,8 @@ def known(a: Words, r: int) -> int:
 
 def free(a: Words, r: int) -> int:
     """Return the free slots of a ring as the producer sees them."""
+    if a[r + ring.CAPACITY] == UNBOUNDED:
+        return UNBOUNDED
     return a[r + ring.CAPACITY] - (a[r + ring.PUBLISHED] - known(a, r))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from virtsim.engines.compiling.words import Words
 from virtsim.engines.stepper.clock import check
 from virtsim.engines.stepper.cores import pay
-from virtsim.engines.stepper.frames import pop, push, stop
+from virtsim.engines.stepper.frames import pop, push, resumed, stop
 from virtsim.engines.stepper.notifying import ALL, arms
 from virtsim.engines.stepper.ready import enqueue
 from virtsim.engines.stepper.rings import reclaim, room
@@ -16,39 +16,38 @@ LOOP, LOOKED, PAYING, RESTARTED, REARMED, AGAIN, CALMED, OVER = range(8)
 
 def reclaim_all(a: Words, p: Words, c: Words, t: int, s: int) -> int:
     """Take back used slots, restart a stopped producer, re-arm and look once more."""
-    f = push(a, t, frame.RECLAIM)
-    a[f + frame.STAGE] = s
-    return go_on_reclaiming(a, p, c, t, f, LOOP)
+    f = push(a, t, frame.RECLAIM, s)
+    return go_on_reclaiming(a, p, c, t, s, f, LOOP)
 
 
-def go_on_reclaiming(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.RECLAIM)
+def go_on_reclaiming(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with reclaiming: LEFT slots are still to be paid for."""
-    s = a[f + frame.STAGE]
     r = a[s + stage.RING]
     while True:
         if step == LOOP:
             step = LOOKED
             if check(a, t):
-                return stop(a, f, LOOKED)
+                return stop(a, f, frame.RECLAIM, LOOKED)
         if step == LOOKED:
             a[f + frame.LEFT] = reclaim(a, r)
             step = PAYING
         if step == PAYING:
             if pay_slots(a, p, c, t, f, s):
-                return stop(a, f, PAYING)
+                return stop(a, f, frame.RECLAIM, PAYING)
             step = RESTARTED
             if restart(a, p, c, t, s):
-                return stop(a, f, RESTARTED)
+                return stop(a, f, frame.RECLAIM, RESTARTED)
         if step == RESTARTED:
             step = REARMED
             if arms(a, p, c, t, s, a[s + stage.ON_EMPTY], 0, ALL):
-                return stop(a, f, REARMED)
+                return stop(a, f, frame.RECLAIM, REARMED)
         if step == REARMED:
             if a[s + stage.RECHECK] == stage.NO_RECHECK:
                 return pop(a, t)
             step = AGAIN
             if check(a, t):
-                return stop(a, f, AGAIN)
+                return stop(a, f, frame.RECLAIM, AGAIN)
         if step == AGAIN:
             if a[r + ring.FREED] == a[r + ring.DONE] or a[s + stage.WHEN_EMPTY] == stage.LEAVE:
                 return pop(a, t)
@@ -56,7 +55,7 @@ def go_on_reclaiming(a: Words, p: Words, c: Words, t: int, f: int, step: int) ->
             if a[s + stage.RECHECK] == stage.REQUEUE:
                 step = CALMED
                 if arms(a, p, c, t, s, a[s + stage.ON_ENTRY], 0, ALL):
-                    return stop(a, f, CALMED)
+                    return stop(a, f, frame.RECLAIM, CALMED)
         if step == CALMED:
             enqueue(a, p, c, s, 0)
             return pop(a, t)
@@ -76,22 +75,22 @@ def clean(a: Words, p: Words, c: Words, t: int, s: int) -> int:
 
     [drivers/net/virtio_net.c: virtnet_poll_cleantx]
     """
-    f = push(a, t, frame.CLEAN)
-    a[f + frame.STAGE], a[f + frame.LEFT] = s, reclaim(a, a[s + stage.RING])
-    return go_on_cleaning(a, p, c, t, f, PAYING)
+    f = push(a, t, frame.CLEAN, s)
+    a[f + frame.LEFT] = reclaim(a, a[s + stage.RING])
+    return go_on_cleaning(a, p, c, t, s, f, PAYING)
 
 
-def go_on_cleaning(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
+@resumed(frame.CLEAN)
+def go_on_cleaning(a: Words, p: Words, c: Words, t: int, s: int, f: int, step: int) -> int:
     """Go on with cleaning."""
-    s = a[f + frame.STAGE]
     if step == PAYING:
         if pay_slots(a, p, c, t, f, s):
-            return stop(a, f, PAYING)
+            return stop(a, f, frame.CLEAN, PAYING)
         step = RESTARTED
         if restart(a, p, c, t, s):
-            return stop(a, f, RESTARTED)
+            return stop(a, f, frame.CLEAN, RESTARTED)
     if step == RESTARTED and arms(a, p, c, t, s, a[s + stage.ON_CLEAN], 0, ALL):
-        return stop(a, f, OVER)
+        return stop(a, f, frame.CLEAN, OVER)
     return pop(a, t)
 
 
@@ -101,14 +100,13 @@ def restart(a: Words, p: Words, c: Words, t: int, s: int) -> int:
     if x == 0 or not a[x + stage.STOPPED] or room(a, x) < a[x + stage.ROOM]:
         return 0
     a[x + stage.STOPPED] = 0
-    f = push(a, t, frame.RESTART)
-    a[f + frame.STAGE] = s
+    f = push(a, t, frame.RESTART, s)
     if pay(a, p, c, t, a[s + stage.LEDGER], a[s + stage.RESTART], 0):
-        return stop(a, f, LOOP)
-    return go_on_restarting(a, p, c, t, f)
+        return stop(a, f, frame.RESTART, LOOP)
+    return go_on_restarting(a, p, c, t, s, f)
 
 
-def go_on_restarting(a: Words, p: Words, c: Words, t: int, f: int) -> int:
+def go_on_restarting(a: Words, p: Words, c: Words, t: int, s: int, f: int) -> int:
     """Make the producer ready."""
-    enqueue(a, p, c, a[a[f + frame.STAGE] + stage.RESTARTS], 0)
+    enqueue(a, p, c, a[s + stage.RESTARTS], 0)
     return pop(a, t)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.stepper.books import book_delays
 from virtsim.engines.stepper.clock import at
-from virtsim.engines.stepper.polling import can_work, found, free
+from virtsim.engines.stepper.polling import UNBOUNDED, can_work, found, free
 from virtsim.engines.stepper.ready import look
 from virtsim.engines.stepper.rows import event, packet, ring, stage, thread, world
 from virtsim.semantics import DUE, UNBLOCK
-
-UNBOUNDED = 1 << 60
 
 
 def publish(a: Words, p: Words, c: Words, r: int, n: int) -> None:

@@ -81,10 +81,18 @@ def packet_table(program: Program, job: Job) -> tuple[Ints, list[int]]:
 
 def followers(program: Program, job: Job) -> tuple[Ints, list[int]]:
     """Return the packet behind each one in its source (-1: none), and each source's first."""
-    n = len(job.packets)
+    n, source = len(job.packets), job.packets.source
+    ends = np.append(np.flatnonzero(np.diff(source)), n - 1) if n else np.zeros(0, dtype=np.int64)
+    together = len(ends) <= len(program.sources)
+    if together and len(set(source[ends].tolist())) == len(ends):
+        # Each source's packets lie together.
+        follower = np.arange(1, n + 1, dtype=np.int64)
+        follower[ends] = -1
+        begin = dict(zip(source[ends].tolist(), [0, *(ends + 1).tolist()], strict=False))
+        return follower, [begin.get(i, -1) for i in range(len(program.sources))]
     follower, first = np.full(n, -1, dtype=np.int64), []
     for i in range(len(program.sources)):
-        mine = np.flatnonzero(job.packets.source == i)
+        mine = np.flatnonzero(source == i)
         follower[mine[:-1]] = mine[1:]
         first.append(int(mine[0]) if len(mine) else -1)
     return follower, first
@@ -103,6 +111,7 @@ class Writer:
         self.words: list[int] = [0] * world.SIZE
         self.nothing = self.room(1)
         self.lists: dict[Uses, int] = {}
+        self.arm_lists: list[int] = []
         self.threads = self.place(thread, len(program.threads))
         self.stages = self.place(stage, len(program.stages))
         self.rings = self.place(ring, len(program.rings))
@@ -144,6 +153,7 @@ class Writer:
             return self.nothing
         if uses not in self.lists:
             each = [word for u in uses for word in self.use(u)]
+            each[-1] = 1
             self.lists[uses] = self.array([len(uses), *each])
         return self.lists[uses]
 
@@ -151,7 +161,7 @@ class Writer:
         """Return the words of a use."""
         row, prices = self.program.uses[u], self.job.prices
         at, mask = int(prices.offset[u]), -int(prices.step[u])
-        return [at, mask, u * cell.SIZE, int(row.per_byte), int(row.exit)]
+        return [at, mask, u * cell.SIZE, int(row.per_byte), int(row.exit), 0]
 
     def price(self, uses: Uses) -> int:
         """Return the price of uses on the first packet."""
@@ -168,7 +178,7 @@ class Writer:
         """Write everything and return the arena."""
         program = self.program
         for i, core_row in enumerate(program.cores):
-            self.core(self.cores[i], core_row)
+            self.core(i, self.cores[i], core_row)
         for i, begins, lengths in program.interruptions:
             self.fill(
                 self.cores[i], core, STOPS=len(begins), STOPS_AT=self.array(begins),
@@ -191,29 +201,31 @@ class Writer:
             )  # fmt: skip
         for at, owner in zip(self.leaves, [*self.threads, *self.sources, 0], strict=True):
             self.words[at + leaf.AT], self.words[at + leaf.OWNER] = world.NEVER, owner
-        self.world()
-        return np.array(self.words, dtype=np.int64)
+        return np.concatenate([*self.world()])
 
-    def world(self) -> None:
-        """Write the world's row, and place the memory that grows behind everything else."""
-        n, low = len(self.job.packets), self.most_at_once()
+    def world(self) -> tuple[Ints, Ints, Ints]:
+        """Write the world's row; return all rows, and the memory that grows behind them."""
+        program, n, low = self.program, len(self.job.packets), self.most_at_once()
         flooded = self.floods(n)
         nodes, heap = low + NODES, low + EVENTS + flooded
-        pool = self.place(node, nodes)
-        for here, behind in zip(pool, [*pool[1:], 0], strict=True):
-            self.words[here + node.NEXT] = behind
-        at = self.room(heap * event.SIZE)
+        pool = len(self.words)
+        at = pool + nodes * node.SIZE
         self.fill(
             0, world, LAST=0, LEAVES=self.leaves[0], N_LEAVES=len(self.leaves),
             HEAP=at, HEAP_MOST=heap, HEAP_LEAF=self.leaves[-1],
             SOURCE_LEAVES=self.leaves[len(self.threads)],
-            NODES=pool[0], FREE_NODE=pool[0], N_FREE=nodes, LOW=low,
+            NODES=pool, FREE_NODE=pool, N_FREE=nodes, LOW=low,
             N=n, WARMUP=self.job.warmup,
             THREADS=self.threads[0] if self.threads else 0, N_THREADS=len(self.threads),
             STAGES=self.stages[0] if self.stages else 0, N_STAGES=len(self.stages),
             SOURCES=self.sources[0] if self.sources else 0, N_SOURCES=len(self.sources),
             CORES=self.cores[0] if self.cores else 0, N_CORES=len(self.cores),
+            HAS_LOOPS=any(row.kind == "closed" for row in program.sources),
         )  # fmt: skip
+        free = np.zeros((nodes, node.SIZE), dtype=np.int64)
+        free[:-1, node.NEXT] = np.arange(pool + node.SIZE, at, node.SIZE)
+        rows = np.array(self.words, dtype=np.int64)
+        return rows, free.reshape(-1), np.zeros(heap * event.SIZE, dtype=np.int64)
 
     def most_at_once(self) -> int:
         """Return how many events or landings a thread can cause before it has to wait."""
@@ -231,11 +243,12 @@ class Writer:
                 at_once += min(row.outstanding, n)
         return at_once
 
-    def core(self, at: int, row: CoreRow) -> None:
+    def core(self, i: int, at: int, row: CoreRow) -> None:
         """Write a core."""
+        mine = sum(thread_row.core == i for thread_row in self.program.threads)
         states = [w for reach, u in row.idle_states for w in (reach, *self.use(u))]
         self.fill(
-            at, core, QUEUE=self.room(len(self.threads)), QUANTUM=row.quantum_ps,
+            at, core, QUEUE=self.room(len(self.threads)), SHARED=mine > 1, QUANTUM=row.quantum_ps,
             SWITCH=self.uses(row.switch), STATES=self.array(states),
             N_STATES=len(row.idle_states),
         )  # fmt: skip
@@ -261,6 +274,7 @@ class Writer:
             at, thread, INDEX=i, RANK=program.rank_of_thread(i), CORE=self.cores[row.core],
             LEAF=self.leaves[i], LEDGER=self.ledger + (len(self.stages) + i) * self.line,
             WAIT=WAITS.index(row.wait), HOST_CPU=row.host_cpu, SOFTIRQ=row.softirq,
+            HAS_SOFTIRQS=any(s.thread == i and s.level == 1 for s in program.stages),
             SOFTIRQ_PACKETS=row.softirq_packets, SOFTIRQ_PS=row.softirq_ps,
             STAGES=self.array(self.stages[s] for s in mine), N_STAGES=len(mine),
             CYCLE=self.array([sum(costs[:k]) for k in range(len(costs) + 1)]),
@@ -360,11 +374,13 @@ class Writer:
         if not rules:
             return self.nothing
         at = self.array([len(rules)])
+        self.arm_lists.append(at)
         for rule, here in zip(rules, self.place(arm, len(rules)), strict=True):
             forward = self.program.channels[rule.channel].forward
             self.fill(
                 here, arm, CHANNEL=self.channels[rule.channel], SILENT=forward and when == "take",
                 VALUE=VALUES.index(rule.value), K=rule.k, NUM=rule.num, DEN=rule.den,
                 USES=self.uses(rule.uses), PASSED=self.ref(self.stages, rule.passed),
+                LAST=rule is rules[-1],
             )  # fmt: skip
         return at

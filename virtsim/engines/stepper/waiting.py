@@ -28,7 +28,7 @@ SLEEPS = SLEEP * world.PHASE
 
 def rest(a: Words, p: Words, c: Words, t: int) -> int:
     """Wait until something is ready and the core is the thread's."""
-    f = push(a, t, frame.REST)
+    f = push(a, t, frame.REST, 0)
     if a[t + thread.WAIT] == thread.ALWAYS:
         return stand_by(a, t, f)
     return last_phase(a, t, f, LOOKED)
@@ -45,7 +45,7 @@ def go_on_resting(a: Words, p: Words, c: Words, t: int, f: int) -> int:
         if a[t + thread.READY]:
             return pop(a, t)
         if pay(a, p, c, t, a[t + thread.LEDGER], a[t + thread.IDLE], 0):
-            return stop(a, f, DRAINED)
+            return stop(a, f, frame.REST, DRAINED)
         step = DRAINED
     if step <= BLOCKED:
         return spin_first(a, p, c, t, f, step)
@@ -63,14 +63,14 @@ def spin_first(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
             return sleep(a, p, c, t, f, NODDED)
         a[t + thread.WOKE] = thread.RUN
         if spin_armed(a, t):
-            return stop(a, f, SPUN)
+            return stop(a, f, frame.REST, SPUN)
         step = SPUN
     if step == SPUN:
         if a[t + thread.WOKE] == thread.HIT_MODE:
             adapt(a, t, a[t + thread.HIT_PS] - a[f + frame.A])
             return pop(a, t)
         if pay(a, p, c, t, a[t + thread.LEDGER], a[t + thread.BLOCK], 0):
-            return stop(a, f, BLOCKED)
+            return stop(a, f, frame.REST, BLOCKED)
     return last_phase(a, t, f, LOOKED_AGAIN)
 
 
@@ -81,17 +81,17 @@ def sleep(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
         if a[f + frame.B]:
             set_state(a, t, thread.ASLEEP)
             release(a, t)
-            stop(a, f, WOKEN)
+            stop(a, f, frame.REST, WOKEN)
             return wait(a, t, thread.SLEEPING)
         step = UP
     if step == WOKEN:
         if acquire(a, p, c, t):
-            return stop(a, f, UP)
+            return stop(a, f, frame.REST, UP)
         step = UP
     if step == UP:
         adapt(a, t, a[world.NOW] - a[f + frame.A])
         if a[f + frame.B] and pay(a, p, c, t, a[t + thread.LEDGER], a[t + thread.RESUME], 0):
-            return stop(a, f, RESUMED)
+            return stop(a, f, frame.REST, RESUMED)
     return pop(a, t)
 
 
@@ -100,7 +100,7 @@ def stand_by(a: Words, t: int, f: int) -> int:
     """Wait without sleeping: a guest that polls when idle, or a device."""
     if a[t + thread.READY]:
         return pop(a, t)
-    stop(a, f, STOOD_BY)
+    stop(a, f, frame.REST, STOOD_BY)
     if must_yield(a, t):
         return give_way(a, t)
     set_state(a, t, thread.POLLING if a[t + thread.HOST_CPU] else thread.ASLEEP)
@@ -110,7 +110,7 @@ def stand_by(a: Words, t: int, f: int) -> int:
 
 def last_phase(a: Words, t: int, f: int, step: int) -> int:
     """Go to phase 3 of this instant, unless something becomes ready before."""
-    stop(a, f, step)
+    stop(a, f, frame.REST, step)
     rouse_at(a, t, a[world.NOW], SLEEP, 0)
     return wait(a, t, thread.IDLE_MODE)
 
@@ -198,7 +198,7 @@ def nap(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
             a[t + thread.NAP_PS] = min(longer, a[t + thread.MAX_PS])
         ledger, uses = a[t + thread.LEDGER], a[t + thread.NAP_USES]
         if pay_polling(a, p, c, t, ledger, uses):
-            return stop(a, f, PAID)
+            return stop(a, f, frame.LOOP, PAID)
         step = PAID
     if step == PAID:
         length = a[t + thread.NAP_PS]
@@ -208,8 +208,8 @@ def nap(a: Words, p: Words, c: Words, t: int, f: int, step: int) -> int:
         set_state(a, t, thread.ASLEEP)
         release(a, t)
         rouse_at(a, t, a[world.NOW] + length, DUE, 1)
-        stop(a, f, NAPPED)
+        stop(a, f, frame.LOOP, NAPPED)
         return wait(a, t, thread.NAPPING)
     if step == NAPPED and acquire(a, p, c, t):
-        return stop(a, f, BACK)
+        return stop(a, f, frame.LOOP, BACK)
     return world.DONE

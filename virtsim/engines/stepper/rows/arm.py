@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 (
-    CHANNEL, SILENT, VALUE, K, NUM, DEN, USES, PASSED,
-) = range(8)  # fmt: skip
-SIZE = 8
+    CHANNEL, SILENT, VALUE, K, NUM, DEN, USES, PASSED, LAST,
+) = range(9)  # fmt: skip
+SIZE = 9
 NEXT, SHARE, OFF, STILL = range(4)

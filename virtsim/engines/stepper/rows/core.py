@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 (
-    HOLDER, QUEUE, QUEUED, IDLE_SINCE, SLICE_SINCE, QUANTUM, SWITCH, STATES, N_STATES, STOPS_AT,
-    STOPS_FOR, STOPS,
-) = range(12)  # fmt: skip
-SIZE = 12
+    HOLDER, QUEUE, QUEUED, SHARED, IDLE_SINCE, SLICE_SINCE, QUANTUM, SWITCH, STATES, N_STATES,
+    STOPS_AT, STOPS_FOR, STOPS,
+) = range(13)  # fmt: skip
+SIZE = 13

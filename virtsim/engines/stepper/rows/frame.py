@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 (
-    ROUTINE, STEP, STAGE, PACKET, FIRST, LAST, LEFT, USES, NTH, BEHIND, A, B, C, D,
-) = range(14)  # fmt: skip
-SIZE = 14
+    WHAT, STEP, PACKET, FIRST, LAST, LEFT, USES, NTH, BEHIND, A, B, C, D,
+) = range(13)  # fmt: skip
+SIZE = 13
+# What goes on: a routine, and the row that it is about.
+ROUTINES = 64
 (
     LIFE, POLL, LOOP, ITERATE, REST, ACQUIRE, GIVE_WAY, PAY, ARMS, RUN_ONE, ENTRY, RELAY, TURN,
     BATCH, EMIT, BLOCKED, HOLD, SEND, CALL, FINISH, INLINE, RETRY, REFILL, EMPTY,

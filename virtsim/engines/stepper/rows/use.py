@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 (
-    PRICE, MASK, CELL, PER_BYTE, EXIT,
-) = range(5)  # fmt: skip
-SIZE = 5
+    PRICE, MASK, CELL, PER_BYTE, EXIT, LAST,
+) = range(6)  # fmt: skip
+SIZE = 6

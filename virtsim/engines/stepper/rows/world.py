@@ -7,10 +7,10 @@ from __future__ import annotations
     LEAVES, N_LEAVES, HEAP, HEAP_N, HEAP_MOST, HEAP_LEAF, SOURCE_LEAVES, SERIAL, HORIZON,
     NODES, FREE_NODE, N_FREE, LOW,
     N, WARMUP, N_ARRIVED, FINISHED, MARKS, MARK, LAST_MARK,
-    THREADS, N_THREADS, STAGES, N_STAGES, SOURCES, N_SOURCES, CORES, N_CORES,
+    THREADS, N_THREADS, STAGES, N_STAGES, SOURCES, N_SOURCES, CORES, N_CORES, HAS_LOOPS,
     RETURNED, RETURNED_B,
-) = range(41)  # fmt: skip
-SIZE = 41
+) = range(42)  # fmt: skip
+SIZE = 42
 # A place inside a round: the phase, then the rank plus one.
 PHASE = 1 << 18
 # A place inside an instant: the round, then the place in it.
