@@ -386,7 +386,7 @@ def test_every_engine_says_who_played() -> None:
 
 
 def test_without_a_compiler_everything_still_runs(tmp_path: pathlib.Path) -> None:
-    """Without llvmlite `play` takes the reference, or 'vector' uncompiled, and no import needs it."""
+    """Without llvmlite the reference plays, or 'vector' uncompiled, and no import needs it."""
     code = """
 import sys
 sys.modules["llvmlite"] = sys.modules["numba"] = None
