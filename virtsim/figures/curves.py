@@ -27,7 +27,10 @@ Looks = Mapping[str, Style]
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 OFFERED = "Offered load (packets per second)"
 EVENTS = ("exits", "kicks", "interrupts")
-SHARES = (("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 0.001))
+SHARES = (
+    ("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 1e-3), ("p99.99", 1e-4),
+    ("p99.9999", 1e-6),
+)  # fmt: skip
 
 
 @styled
@@ -42,7 +45,7 @@ def latency(cells: Sequence[Cell], looks: Looks) -> Figure:
         axes.set(xscale="log", yscale="log")
         most = max((sum(c.latencies()[1]) for c in mine), default=1000)
         axes.set_ylim(0.7 / max(most, 10), 1.3)
-        axes.yaxis.set_major_formatter(lambda y, _at: f"{100 * y:g} %")
+        axes.yaxis.set_major_formatter(lambda y, _at: _percent(y))
         axes.yaxis.set_minor_formatter(lambda _y, _at: "")
         for name, share in SHARES:
             if share > 1 / max(most, 10):
@@ -53,6 +56,11 @@ def latency(cells: Sequence[Cell], looks: Looks) -> Figure:
     _ticks(_first(panels).xaxis, lambda x, _at: f"{x:,g}")
     _title(figure, "How long do packets take, and how bad is the tail?", looks, known)
     return figure
+
+
+def _percent(share: float) -> str:
+    """Return a share as a percentage without an exponent."""
+    return f"{100 * share:.9f}".rstrip("0").rstrip(".") + " %"
 
 
 @styled

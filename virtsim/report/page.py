@@ -104,6 +104,7 @@ def context(result: Result, found: Evidence) -> dict[str, Any]:
         "weak": prices.WEAK,
         "reconciled": reconciliation(result),
         "notes": result.notes,
+        "bounded": any(summary.get("bounds") for summary in result.summaries),
         "provenance": _provenance(result),
         "resolved": result.resolved,
     }
