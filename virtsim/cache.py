@@ -60,6 +60,6 @@ def _write(file: Path, kept: bytes) -> None:
         with os.fdopen(handle, "wb") as into:
             into.write(kept)
         os.replace(scratch, file)
-    except OSError:
+    except BaseException:
         os.unlink(scratch)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virtsim.engines.compiling.machine import available
-from virtsim.errors import EngineRefusal, InputError
+from virtsim.errors import EngineRefusal, InputError, did_you_mean
 from virtsim.outcome import Job, Outcome, Prices
 from virtsim.program import Program
 
@@ -45,7 +45,10 @@ def choose_engine(
         return "reference", f"engine 'stepper' cannot play it: {reasons[0]}"
     if engine not in ENGINES:
         raise InputError(
-            "engine", f"there is no engine '{engine}'", f"auto or {', '.join(ENGINES)}"
+            "engine",
+            f"there is no engine '{engine}'",
+            f"auto or {', '.join(ENGINES)}",
+            did_you_mean(engine, ("auto", *ENGINES)),
         )
     return engine, "it was asked for"
 
@@ -102,7 +105,7 @@ def check_length(program: Program, packets: int, engine: str = "auto", *, chunke
             "traffic.packets",
             f"{packets} packets, which engine '{name}' would have to hold at once",
             f"at most {held(name)} a run of {program.name}",
-            "percentiles up to p99.9 are steady from some ten thousand packets on",
+            "Percentiles up to p99.9 are steady from some ten thousand packets on",
             reasons,
         )
 

@@ -8,12 +8,12 @@ from pathlib import Path as File
 from typing import Any
 
 from virtsim import costs
-from virtsim.choosing import ENGINES, choose_engine, refusals
+from virtsim.choosing import ENGINES, check_length, choose_engine, held, refusals
 from virtsim.compose import DIRECTIONS, STEP, WIRE, Host, compose
 from virtsim.control import plan
 from virtsim.control.text import features, features_text, plan_text
 from virtsim.costs import Profile
-from virtsim.errors import InputError, did_you_mean
+from virtsim.errors import EngineRefusal, InputError, did_you_mean
 from virtsim.model.path import Path
 from virtsim.paths import all_paths
 from virtsim.program import Program
@@ -111,8 +111,20 @@ def _distinct(specs: Sequence[RunSpec]) -> list[RunSpec]:
     return list(first.values())
 
 
+def _engine(spec: RunSpec, engine: str) -> tuple[str, str]:
+    """Return who plays a run, and why; or why nobody does."""
+    program = spec.program()
+    name, why = choose_engine(engine, program)
+    chunked = spec.traffic.chunked(spec.direction, spec.host) is not None
+    try:
+        check_length(program, spec.packets, engine, chunked=chunked)
+    except EngineRefusal as refusal:
+        return name, f"refused: {refusal.got}; {refusal.want}"
+    return name, f"{why}; by chunks" if spec.packets > held(name) else why
+
+
 def _run(spec: RunSpec, engine: str) -> dict[str, Any]:
-    name, why = choose_engine(engine, spec.program())
+    name, why = _engine(spec, engine)
     return {
         "label": spec.label,
         "path": spec.path.name,

@@ -27,6 +27,9 @@ KEYS = ("path", "label", "direction", "profile", "engine", "seed", "replication"
 LEDGER = tuple(column.name for column in fields(Row))
 """Columns of the ledger, after those that name the run."""
 
+PacketRow = tuple[int, int, int, int, str | None]
+"""A packet: number, bytes, when it arrived and was delivered (ps, -1: never), who dropped it."""
+
 TABLES = ("runs", "ledger", "latency", "packets")
 
 
@@ -37,7 +40,7 @@ class Record:
     summary: Mapping[str, Any]
     ledger: tuple[tuple[Any, ...], ...]
     latency: tuple[tuple[int, int], ...]
-    packets: tuple[tuple[int, ...], ...] = ()
+    packets: tuple[PacketRow, ...] = ()
 
 
 @dataclass(frozen=True)

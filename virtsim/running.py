@@ -104,8 +104,8 @@ def _counted(
 ) -> Tally:
     """Return what the stamps come to, and write them to a file if one is wanted."""
     from virtsim.engines.counting import tally
-    from virtsim.engines.writing import Writer
+    from virtsim.engines.writing import Writer, ring_names
 
-    with Writer(packets_to) as writer:
+    with Writer(packets_to, ring_names(program)) as writer:
         writer.take(outcome.arrived_ps, outcome.delivered_ps, outcome.dropped, size_b)
     return tally(outcome, size_b, len(program.rings), warmup)

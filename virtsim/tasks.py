@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import re
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Literal
 
 from virtsim import ledger
 from virtsim.choosing import held
 from virtsim.errors import VirtsimError
-from virtsim.result import Record
+from virtsim.result import PacketRow, Record
 from virtsim.running import Played, play
 from virtsim.scenario import RunSpec
 from virtsim.summary import polled, summarize
@@ -42,7 +45,7 @@ class Keep:
         """Return the file of one run."""
         if self.directory is None:
             return None
-        label = re.sub(r"[^\w.-]+", "-", spec.label)
+        label = re.sub(r"[^\w.-]+", "-", spec.label)[:80]
         return self.directory / f"{index:04d}-{label}-{spec.direction}.parquet"
 
 
@@ -80,15 +83,14 @@ def play_all(
         return done
     finished = sum(t.spec.packets for t in tasks[: len(done)])
     batch = max(1, len(left) // (8 * workers)) if len(short) == len(tasks) else 1
-    with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as pool:
+    stop = multiprocessing.Event()
+    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(stop,)) as pool:
         try:
             return done | _side_by_side(left, pool, batch, finished, total, on_progress)
         except BaseException:
-            # An error or Ctrl-C: what is queued is dropped, what runs is ended.
-            running = list((getattr(pool, "_processes", None) or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                process.terminate()
+            # An error or Ctrl-C: what is queued is dropped, what runs ends itself, and tidies up.
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
@@ -116,7 +118,7 @@ def _side_by_side(
 ) -> dict[tuple[int, str], Record]:  # fmt: skip
     """Play in other processes; a batch is sent at once, with a single copy of what it shares."""
     done: dict[tuple[int, str], Record] = {}
-    for task, record in zip(tasks, pool.map(play_task, tasks, chunksize=batch), strict=True):
+    for task, record in zip(tasks, pool.map(_play, tasks, chunksize=batch), strict=True):
         done[task.index, task.level] = record
         finished += task.spec.packets
         if on_progress:
@@ -124,9 +126,30 @@ def _side_by_side(
     return done
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the parent process."""
+_STOP: ContextVar[Event | None] = ContextVar("stop", default=None)
+"""Is set where a process plays tasks for another one, which may tell it to stop."""
+
+
+class Stopped(Exception):  # noqa: N818 - nobody sees it: another error has been told
+    """A task was given up, as it is of no use any more."""
+
+
+def _begin(stop: Event) -> None:
+    """Begin a process: Ctrl-C is for the parent, who says when to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _STOP.set(stop)
+
+
+def _play(task: Task) -> Record:
+    """Play a task that another process waits for, or as much as it wants of it."""
+    _go_on()
+    return play_task(task, _go_on)
+
+
+def _go_on(_done: int = 0, _total: int = 0) -> None:
+    stop = _STOP.get()
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 def play_task(task: Task, on_progress: OnProgress | None = None) -> Record:
@@ -184,10 +207,14 @@ def _named(task: Task, played: Played) -> dict[str, Any]:
     }
 
 
-def _packets(played: Played) -> tuple[tuple[int, ...], ...]:
+def _packets(played: Played) -> tuple[PacketRow, ...]:
+    from virtsim.engines.writing import ring_names
+
     out = played.outcome
     if played.packets is None:
         return ()  # see _check_lengths
-    columns = (played.packets.size_b, out.arrived_ps, out.delivered_ps, out.dropped)
     n = min(len(played.packets), MAX_PACKET_ROWS)
-    return tuple((i, *(int(c[i]) for c in columns)) for i in range(n))
+    names = {-1: None} | dict(enumerate(ring_names(played.program)))
+    columns = (played.packets.size_b, out.arrived_ps, out.delivered_ps)
+    where = [names[ring] for ring in out.dropped[:n].tolist()]
+    return tuple(zip(range(n), *(column[:n].tolist() for column in columns), where, strict=True))

@@ -16,6 +16,7 @@ from virtsim.engines import counting, reference, vector
 from virtsim.engines.vector import machine
 from virtsim.engines.vector.driver import acting, sending, working
 from virtsim.engines.vector.driver.rows import driver, worker
+from virtsim.engines.vector.driver.rows import run as clock
 from virtsim.engines.vector.pair import items
 from virtsim.engines.vector.pollers import parking, paying, playing, rings, turns
 from virtsim.engines.vector.pollers.rows import run as head
@@ -24,13 +25,15 @@ from virtsim.engines.vector.servers import playing as serving
 from virtsim.engines.vector.streams.feeds import Held
 from virtsim.engines.vector.streams.playing import reasons, stream
 from virtsim.engines.vector.tandem import hops
+from virtsim.semantics import DUE
 from virtsim.testing import Case, check_engine
-from virtsim.testing.driving import drivers
+from virtsim.testing.driving import drivers, spinners
 from virtsim.testing.streams import pairs, pollers, servers, tandems
 
 SPARE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 KINDS = {
     "tandem": tandems, "pair": pairs, "servers": servers, "pollers": pollers, "driver": drivers,
+    "spinner": spinners,
 }  # fmt: skip
 SEARCH = settings(
     max_examples=3000, deadline=None, phases=[Phase.generate], derandomize=True, database=None,
@@ -166,9 +169,39 @@ def greedy(a: Any) -> int:
     return what
 
 
+def drowsy(a: Any) -> None:
+    """See at the next look of a spin what is put as the worker looks."""
+    a[clock.NOW] += 1
+    look(a)
+    a[clock.NOW] -= 1
+
+
+def heedless(a: Any) -> None:
+    """Sleep on when a kick comes in a spin."""
+
+
+def hasty(a: Any, t: int, when: int, phase: int, what: int) -> None:
+    """End a spin before what comes at that instant."""
+    call_at(a, t, when, DUE if what == worker.SPUN else phase, what)
+
+
+def obsessed(a: Any) -> int:
+    """Ask to be told after a spin in which a kick came for nothing."""
+    a[worker.READY] = 0
+    return spun(a)
+
+
+def generous(a: Any) -> None:
+    """Count the turn of a spin that was cut short."""
+    a[clock.NOW] += a[worker.LOOK_EVERY] - 1
+    book_turns(a)
+    a[clock.NOW] -= a[worker.LOOK_EVERY] - 1
+
+
 waiting, hop_at_edge, pass_items = rings.waiting, hops.hop_at_edge, items.pass_items
 rouse, interrupt, look_for_room = acting.rouse, acting.interrupt, sending.look_for_room
-run_one = working.run_one
+run_one, look, call_at = working.run_one, acting.look, acting.call_at
+spun, book_turns = working.spun, working.book_turns
 
 
 @pytest.mark.usefixtures("plain")
@@ -188,6 +221,11 @@ run_one = working.run_one
         ("driver", sending, "adapt", stubborn),
         ("driver", sending, "demote", privileged),
         ("driver", sending, "look_for_room", greedy),
+        ("spinner", sending, "look", drowsy),
+        ("spinner", acting, "look", heedless),
+        ("spinner", working, "call_at", hasty),
+        ("spinner", working, "spun", obsessed),
+        ("spinner", working, "book_turns", generous),
     ],
 )
 def test_planted_defects_are_seen(

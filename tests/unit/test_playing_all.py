@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +61,33 @@ def test_when_the_moment_is_over_others_play_the_rest(monkeypatch: pytest.Monkey
     monkeypatch.setattr(tasks, "MOMENT_S", 2.5)
     assert played([], workers=2) == alone
     assert handed == [4]
+
+
+def test_an_error_in_the_middle_ends_all_of_it(tmp_path: Path) -> None:
+    """A run that fails among many ends the command: one message, its code, and no process left."""
+    wanted = sorted(f"{i:04d}-x-{d}.parquet" for i, d in enumerate(["tx"] * 40))
+    (tmp_path / "p" / f"{wanted[12]}.part").mkdir(parents=True)
+    scenario = tmp_path / "many.yaml"
+    scenario.write_text(MANY)
+    command = [
+        sys.executable, "-c", "from virtsim.cli import main; main()", "run", str(scenario),
+        "--no-bounds", "--packets-to", str(tmp_path / "p"), "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3, done.stderr
+    assert wanted[12] in done.stderr
+    assert "Traceback" not in done.stderr
+    left = [file.name for file in (tmp_path / "p").iterdir() if file.is_file()]
+    assert not [name for name in left if name.endswith(".part")]
+
+
+MANY = """
+virtsim: 1
+name: many
+profile: modern-2022
+direction: tx
+traffic: {kind: poisson, rate: 300kpps, size: 64B, packets: 6000}
+paths: [{path: vhost-net, label: x}]
+seed: 1
+sweep: {traffic.rate: {from: 100kpps, to: 490kpps, steps: 40}}
+"""

@@ -135,14 +135,19 @@ def test_stamps_of_a_long_run_go_to_a_file_or_nowhere() -> None:
 def test_every_packet_goes_to_a_file(tmp_path: Path) -> None:
     """A file for each run of a typical price, with the packets of ``Result.packets``."""
     parquet = pytest.importorskip("pyarrow.parquet")
-    both = from_compare(("vhost-net", "sriov"), rate="300kpps", packets=80, profile=BOOK.name)
-    result = run(both, packets=True, packets_to=tmp_path / "new")
+    both = from_compare(("vhost-net", "sriov"), rate="20Mpps", packets=900, profile=BOOK.name)
+    result = run(both.but({"direction": "rx"}), packets=True, packets_to=tmp_path / "new")
     files = sorted((tmp_path / "new").iterdir())
-    assert [file.name for file in files] == ["0000-vhost-net-tx.parquet", "0001-sriov-tx.parquet"]
+    assert [file.name for file in files] == ["0000-vhost-net-rx.parquet", "0001-sriov-rx.parquet"]
+    assert result.packets.dropped.notna().any()
     for i, file in enumerate(files):
-        table = parquet.read_table(file).to_pandas().fillna(-1).astype(int)
+        table = parquet.read_table(file).to_pandas()
         kept = result.packets[result.packets.run == i].reset_index(drop=True)
-        assert table.eq(kept[table.columns]).all(axis=None)
+        lost = table.dropped.notna()
+        assert lost.equals(kept.dropped.notna())
+        assert table.dropped[lost].tolist() == kept.dropped[lost].tolist()
+        numbers = [name for name in table if name != "dropped"]
+        assert table[numbers].fillna(-1).astype(int).eq(kept[numbers]).all(axis=None)
 
 
 def test_a_file_that_cannot_be_written_is_the_environment_s_fault(tmp_path: Path) -> None:

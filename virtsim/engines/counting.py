@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from virtsim.engines.compiling.machine import available, compiled
@@ -12,10 +10,15 @@ from virtsim.histogram import BUCKETS, HALF_BITS, Histogram, bucket_of, sum_of
 from virtsim.outcome import Ints, Outcome
 from virtsim.tally import Tally
 
-DELIVERED, MEASURED, BYTES, TOTAL_PS, LOW_PS, HIGH_PS, FIRST_PS, LAST_PS, IN_FLIGHT = range(9)
-"""Packets delivered; of the measured ones how many, their bytes, sum, least and greatest latency,
-first and last delivery; packets that did not end."""
-SIZE = 9
+(
+    DELIVERED, MEASURED, BYTES, TOTAL_HIGH, TOTAL_LOW, LOW_PS, HIGH_PS, FIRST_PS, LAST_PS,
+    IN_FLIGHT,
+) = range(10)  # fmt: skip
+"""Packets delivered; of the measured ones how many, their bytes, the sum of their latencies by high
+and low halves of 32 bits, the least and the greatest one, first and last delivery; packets that did
+not end."""
+SIZE = 10
+HALF = 32
 LEAST = (1 << 63) - 1
 
 
@@ -55,7 +58,8 @@ def count(
         histogram[bucket(late)] += 1
         a[MEASURED] += 1
         a[BYTES] += size_b if size_b else sizes[k]
-        a[TOTAL_PS] += late
+        a[TOTAL_HIGH] += late >> HALF
+        a[TOTAL_LOW] += late & 0xFFFFFFFF
         a[LOW_PS], a[HIGH_PS] = min(a[LOW_PS], late), max(a[HIGH_PS], late)
         a[FIRST_PS], a[LAST_PS] = min(a[FIRST_PS], now), max(a[LAST_PS], now)
 
@@ -97,8 +101,9 @@ class Counter:
         columns = [np.ascontiguousarray(x) for x in (arrived, delivered, dropped, lengths)]
         kept = (self._histogram, self._drops, self._a)
         compiled(count)(*columns, *kept, len(arrived), first, size_b)
-        self._total_ps += int(self._a[TOTAL_PS])
-        self._a[TOTAL_PS] = 0
+        high, low = self._a[[TOTAL_HIGH, TOTAL_LOW]].tolist()
+        self._total_ps += (high << HALF) + low
+        self._a[[TOTAL_HIGH, TOTAL_LOW]] = 0
 
     def _by_columns(
         self, arrived: Ints, delivered: Ints, dropped: Ints, sizes: Ints, first: int
@@ -146,11 +151,11 @@ def tally(outcome: Outcome, size_b: Ints, n_rings: int, warmup: int) -> Tally:
     """
     columns = (outcome.arrived_ps, outcome.delivered_ps, outcome.dropped, size_b)
     arrived = outcome.arrived_ps
-    counter = Counter(n_rings, warmup)
+    absent = int((arrived < 0).sum())  # in order, these come first
+    counter = Counter(n_rings, absent + warmup)
     if (arrived[1:] >= arrived[:-1]).all() and (not len(arrived) or arrived[0] >= 0):
         counter.take(*columns)
         return counter.tally()
     order = np.argsort(arrived, kind="stable")
     counter.take(*(np.broadcast_to(x, len(order))[order] for x in columns))
-    absent = int((arrived < 0).sum())  # these come first
-    return replace(counter.tally(), measured=max(0, len(arrived) - max(warmup, absent)))
+    return counter.tally()

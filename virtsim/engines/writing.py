@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ import numpy as np
 
 from virtsim.errors import HostError
 from virtsim.outcome import Ints
+from virtsim.program import Program
 
 
 class Writer:
@@ -20,11 +22,18 @@ class Writer:
     A file system's error is a HostError that names the file.
 
     Columns: ``packet``, ``arrived_ps``, ``delivered_ps`` (null unless delivered), ``dropped`` (the
-    ring's number, null unless dropped) and ``size_b``.
+    ring's name, null unless dropped) and ``size_b``.
+
+    Parameters
+    ----------
+    path
+        The file, None for none.
+    rings
+        Names of the rings, by their numbers.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path, self._seen = path, 0
+    def __init__(self, path: Path | None, rings: Sequence[str]) -> None:
+        self._path, self._rings, self._seen = path, rings, 0
         self._file: Any = None
 
     def __enter__(self) -> Writer:
@@ -47,7 +56,9 @@ class Writer:
             "packet": np.arange(self._seen, self._seen + len(arrived)),
             "arrived_ps": _column(arrived, arrived < 0),
             "delivered_ps": _column(delivered, delivered < 0),
-            "dropped": _column(dropped, dropped < 0),
+            "dropped": pyarrow.DictionaryArray.from_arrays(
+                _column(dropped, dropped < 0), list(self._rings)
+            ),
             "size_b": np.ascontiguousarray(sizes),
         })  # fmt: skip
         with _at_fault(self._path):
@@ -81,9 +92,19 @@ def _at_fault(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HostError(
-            str(path), f"cannot be written: {error.strerror or error}",
+            str(path), f"cannot be written: {_said(error)}",
             "a file that can be written, with room on its disk",
         ) from error  # fmt: skip
+
+
+def ring_names(program: Program) -> list[str]:
+    """Return how the rings of a Program are called where they drop packets."""
+    return [ring.drop or ring.name for ring in program.rings]
+
+
+def _said(error: OSError) -> str:
+    """Return what is wrong in the system's words: a library's own are about itself."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _column(values: Ints, missing: Any) -> Any:

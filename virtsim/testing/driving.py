@@ -18,8 +18,18 @@ def drivers(draw: st.DrawFn, max_packets: int = 40) -> Case:
     return _Driver(draw, 2, max_packets).case()
 
 
+@st.composite
+def spinners(draw: st.DrawFn, max_packets: int = 40) -> Case:
+    """Draw a driver and a worker that spins on its ring before it asks to be kicked."""
+    return _Driver(draw, 2, max_packets, spins=True).case()
+
+
 class _Driver(Drawer):
     """Writes a sender that stops, the handler that lets it go on, a worker, and a device."""
+
+    def __init__(self, draw: st.DrawFn, stages: int, packets: int, *, spins: bool = False) -> None:
+        super().__init__(draw, stages, packets)
+        self.spins = spins
 
     def case(self) -> Case:
         """Write the tables and draw the packets."""
@@ -80,20 +90,28 @@ class _Driver(Drawer):
                 )  # fmt: skip
         return self.rows.thread(self._states(), resume=self.some("halt"), **fields)
 
-    def _exit(self, cause: str) -> Uses:
+    def _exit(self, cause: str, *, least: int = 0) -> Uses:
         """Append a use that may be an exit of the guest's."""
-        uses = self.use(cause, varies=cause == "kick")
+        uses = self.use(cause, least=least, varies=cause == "kick")
         if self.maybe(2):
             self.rows.uses[uses[0]] = replace(self.rows.uses[uses[0]], exit=True)
         return uses
 
     def _worker(self) -> int:
+        spin = self._spin() if self.spins or self.maybe(3) else None
         if self.maybe(4):
-            return self.rows.thread(self._states(), "always")
+            return self.rows.thread(self._states(), "always", spin=spin)
         return self.rows.thread(
             self._states(), signal=self.some("wake", varies=True), resume=self.some("halt"),
-            wake=self.some("wake", busy=False), loop=self.some("loop"),
+            wake=self.some("wake", busy=False), loop=self.some("loop"), spin=spin,
         )  # fmt: skip
+
+    def _spin(self) -> SpinRow:
+        """Draw a spin, from one that ends before anything can come to one that is never in vain."""
+        turn = self.use("poll") if self.maybe(4) else self.use("poll", least=1)
+        more = self.use("poll") if self.maybe(3) else ()
+        most = 12 if self.ties and self.maybe(2) else self.one_of(40, 300, 2000)
+        return SpinRow(self.draw(st.integers(0, most)), armed=False, turn=(*turn, *more))
 
     def _device(self) -> int:
         return self.rows.thread(wait="always", host_cpu=False)
@@ -121,8 +139,10 @@ class _Driver(Drawer):
         )  # fmt: skip
 
     def _kicked(self, worker: int, queue: int) -> None:
-        kick = self._exit("kick") if self.maybe(2) else ()
-        channel = self.rows.channel(queue, worker, mode=self._mode(), send=kick)
+        late = self.spins and self.maybe(3)  # kicks that come when a spin has found the packets
+        kick = self._exit("kick", least=40 * late) if late or self.maybe(2) else ()
+        mode = "always" if late else self._mode()
+        channel = self.rows.channel(queue, worker, mode=mode, send=kick)
         off: Literal["off", "still"] = self.one_of("off", "still")
         rearm = ArmRow(channel, "empty", "next", self.one_of(1, 1, 2), uses=self.some("rearm"))
         self.rows.arm(worker, ArmRow(channel, "entry", off), rearm)

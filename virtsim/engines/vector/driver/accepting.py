@@ -93,9 +93,11 @@ def _driver(program: Program, row: ThreadRow, handler: StageRow) -> Iterator[str
 
 def _worker(row: ThreadRow) -> Iterator[str]:
     bare = ThreadRow(row.name, row.kind, row.core, row.wait, loop=row.loop, signal=row.signal,
-                     wake=row.wake, resume=row.resume)  # fmt: skip
+                     wake=row.wake, resume=row.resume, spin=row.spin)  # fmt: skip
     if replace(row, softirq_packets=bare.softirq_packets, softirq_ps=bare.softirq_ps) != bare:
-        yield f"{row.name} spins, halts, or is a softirq"
+        yield f"{row.name} halts, naps, or is a softirq"
+    if row.spin is not None and row.spin.armed:
+        yield f"{row.name} spins after it has asked to be told"
     if row.wait == "poll":
         yield f"{row.name} polls"
 
@@ -210,6 +212,7 @@ def _per_byte(program: Program, found: Roles) -> Iterator[str]:
     for t in {program.stages[i].thread for i in (found.sender, found.worker)}:
         row = program.threads[t]
         lists += [row.signal, row.wake, row.idle, row.block, row.resume, row.hit, row.loop]
+        lists += [row.spin.turn] if row.spin else []
         lists += [(use,) for _, use in program.cores[row.core].idle_states]
     for stage in program.stages:
         lists += [stage.entry, stage.turn, stage.empty_uses, stage.restart]
@@ -231,7 +234,9 @@ def price_reasons(program: Program, prices: Prices) -> Iterator[str]:
         return
     worker = program.stages[found.worker]
     asking = [use for arm in worker.arms for use in arm.uses]
-    if worker.flush == "after_rearm" and any(prices.step[use] for use in asking):
+    spins = program.threads[worker.thread].spin is not None
+    early = worker.flush == "after_rearm" and not spins
+    if early and any(prices.step[use] for use in asking):
         yield f"{worker.name} asks to be told at prices that differ"
     if found.device == NONE:
         return

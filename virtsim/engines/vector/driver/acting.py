@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.vector.driver.rows import channel, driver, run, thread, worker
 from virtsim.engines.vector.paying import book_list
 from virtsim.semantics import CHECK, DUE, MASK, MAX_ROUNDS, SLEEP
@@ -80,6 +80,7 @@ def fall_asleep(a: Words, t: int, what: int) -> int:
     return -1
 
 
+@seldom
 def wake(a: Words, t: int) -> None:
     """Start the wake-up of a sleeping thread: runnable until it has its core."""
     a[t + thread.MODE] = thread.WAKING
@@ -107,6 +108,7 @@ def arrive(a: Words, packet: int) -> None:
         mark(a, thread.WORKER, first)
 
 
+@seldom
 def mark(a: Words, t: int, first: bool) -> None:
     """Note a thread's times so far."""
     set_state(a, t, a[t + thread.STATE])
@@ -124,24 +126,10 @@ def room(a: Words) -> int:
 # -- notifications -----------------------------------------------------------------------------
 
 
-def counter(a: Words, c: int) -> int:
-    """Return the counter whose progress a channel announces."""
-    if c == channel.QUEUE:
-        return a[run.SENT]
-    return a[run.PUT] if c == channel.KICK else a[run.DONE]
-
-
-def position(a: Words, c: int) -> int:
-    """Return how far who is told has come."""
-    if c == channel.QUEUE:
-        return a[run.TAKEN]
-    return a[run.FETCHED] if c == channel.KICK else a[run.FREED]
-
-
 def decide(a: Words, c: int) -> bool:
     """Decide whether what was published since the last decision is announced."""
     mode = a[c + channel.MODE]
-    new, old = counter(a, c) & MASK, a[c + channel.OLD]
+    new, old = a[a[c + channel.COUNTER]] & MASK, a[c + channel.OLD]
     a[c + channel.OLD] = new
     if mode == channel.EVENTS:
         send = ((new - a[c + channel.EVENT] - 1) & MASK) < ((new - old) & MASK)
@@ -165,22 +153,33 @@ def arms(a: Words, rules: int) -> None:
 def arm(a: Words, rule: int) -> None:
     """Change a channel; the handler becomes ready if the event that it asks for lies behind."""
     c, value = a[rule + channel.CHANNEL], a[rule + channel.VALUE]
-    at, now_at = position(a, c), counter(a, c)
-    armed = value == channel.TO_NEXT or value == channel.TO_SHARE
-    a[c + channel.ARMED] = armed
-    if value == channel.TO_NEXT:
-        a[c + channel.EVENT] = (at + a[rule + channel.K] - 1) & MASK
-    elif value == channel.TO_SHARE:
-        out = a[run.SENT] - a[run.TAKEN] if c == channel.QUEUE else a[run.PUT] - a[run.FREED]
-        share = out * a[rule + channel.NUM] // a[rule + channel.DEN]
-        a[c + channel.EVENT] = (at + share) & MASK
-    elif value == channel.OFF and not a[c + channel.TRIGGERED]:
-        a[c + channel.EVENT] = (now_at - 1) & MASK
-    if armed:
-        a[c + channel.TRIGGERED] = 0
-        behind = ((now_at - at) & MASK) > ((a[c + channel.EVENT] - at) & MASK)
-        if a[rule + channel.PASSES] and behind:
-            enqueue(a, driver.CLEAN)
+    if value >= channel.OFF:
+        a[c + channel.ARMED] = 0
+        if value == channel.OFF and not a[c + channel.TRIGGERED]:
+            a[c + channel.EVENT] = (a[a[c + channel.COUNTER]] - 1) & MASK
+        return
+    ahead = a[rule + channel.K] - 1
+    if value == channel.TO_SHARE:
+        out = a[a[c + channel.OUT]] - a[a[c + channel.BACK]]
+        ahead = out * a[rule + channel.NUM]
+        den = a[rule + channel.DEN]
+        ahead = ahead >> 2 if den == 4 else ahead // den  # a division takes its time
+    at = a[a[c + channel.POSITION]]
+    a[c + channel.ARMED], a[c + channel.TRIGGERED] = 1, 0
+    a[c + channel.EVENT] = (at + ahead) & MASK
+    if a[rule + channel.PASSES] and ((a[a[c + channel.COUNTER]] - at) & MASK) > (ahead & MASK):
+        enqueue(a, driver.CLEAN)
+
+
+def look(a: Words) -> None:
+    """Let a worker that spins look at the next turn of its loop, if it would not look before."""
+    t, since, every = thread.WORKER, a[worker.LOOK_FROM], a[worker.LOOK_EVERY]
+    due = since + (a[run.NOW] - since + every - 1) // every * every
+    order = order_of(a, due, CHECK, a[t + thread.RANK])
+    key = a[t + thread.KEY]
+    if due < key or (due == key and order < a[t + thread.ORDER]):
+        a[t + thread.KEY], a[t + thread.ORDER] = due, order
+        a[run.RIVAL] = min(a[run.RIVAL], due)
 
 
 def reach_worker(a: Words) -> bool:
@@ -193,6 +192,8 @@ def reach_worker(a: Words) -> bool:
     if mode == thread.IDLING and not ready:
         a[t + thread.MODE] = thread.RUNNING
         call_at(a, t, a[run.NOW], CHECK, worker.MAIN)
+    elif mode == thread.SPINNING:
+        look(a)
     elif mode == thread.SLEEPING:
         a[t + thread.MODE] = thread.CLAIMED
         return True

@@ -15,6 +15,11 @@ MODES = {
 VALUES = {
     "next": channel.TO_NEXT, "share": channel.TO_SHARE, "off": channel.OFF, "still": channel.STILL,
 }  # fmt: skip
+COUNTERS = {
+    channel.QUEUE: (run.SENT, run.TAKEN, run.SENT, run.TAKEN),
+    channel.KICK: (run.PUT, run.FETCHED, run.PUT, run.FREED),
+    channel.CALL: (run.DONE, run.FREED, run.PUT, run.FREED),
+}  # fmt: skip
 LOOKS = {"continue": driver.AGAIN, "requeue": driver.LATER, "none": driver.NEVER}
 
 
@@ -36,6 +41,7 @@ def build(program: Program, found: Roles, columns: Columns, first: list[int]) ->
     }  # fmt: skip
     for i, c in at.items():
         row = program.channels[i]
+        a.write(c, dict(enumerate(COUNTERS[c], channel.COUNTER)))
         a.write(c, {
             channel.MODE: MODES[row.mode],
             channel.ARMED: int(row.armed),
@@ -43,6 +49,7 @@ def build(program: Program, found: Roles, columns: Columns, first: list[int]) ->
         })  # fmt: skip
     _thread(a, thread.DRIVER, sender.thread, found.worker)
     _thread(a, thread.WORKER, behind.thread, found.sender)
+    _spinning(a, behind.thread)
     _waiting(a, sender.thread)
     _sender(a, found, sender, at)
     _handler(a, found, handler, at)
@@ -98,6 +105,19 @@ def _waiting(a: Arena, index: int) -> None:
         })  # fmt: skip
 
 
+def _spinning(a: Arena, index: int) -> None:
+    """Write how a worker spins on its ring."""
+    spin = a.program.threads[index].spin
+    if spin is None:
+        return
+    a.write(0, {
+        worker.SPINS: 1,
+        worker.SPIN_PS: spin.max_ps,
+        worker.POLL: a.paid(len(a.program.stages) + index, spin.turn),
+        worker.LOOK_EVERY: max(1, sum(a.first[use] for use in spin.turn)),
+    })  # fmt: skip
+
+
 def _sender(a: Arena, found: Roles, row: StageRow, at: dict[int, int]) -> None:
     program, i = a.program, found.sender
     if row.lead:
@@ -151,7 +171,7 @@ def _worker(a: Arena, found: Roles, row: StageRow, at: dict[int, int]) -> None:
         worker.LOOP: a.paid(len(program.stages) + row.thread, program.threads[row.thread].loop),
         worker.DEFERS: int(row.defer),
         worker.STAYS_ARMED: int(row.on_empty == "serve_armed"),
-        worker.ASKS_EARLY: int(row.flush == "after_rearm"),
+        worker.ASKS_EARLY: int(asks_early(program, row)),
         worker.REARM: a.paid(i, rearm(row)),
         worker.INLINES: int(found.inline != NONE),
         worker.BATCH: row.batch,
@@ -178,6 +198,11 @@ def _rules(a: Arena, row: StageRow, when: str, at: dict[int, int]) -> int:
 def rearm(row: StageRow) -> Uses:
     """Return what a stage pays to ask anew."""
     return tuple(use for arm in row.arms if arm.when == "empty" for use in arm.uses)
+
+
+def asks_early(program: Program, row: StageRow) -> bool:
+    """Tell whether a worker asks with a batch in hand; before a spin the batch is flushed."""
+    return row.flush == "after_rearm" and program.threads[row.thread].spin is None
 
 
 def sums(program: Program, found: Roles) -> list[Uses]:

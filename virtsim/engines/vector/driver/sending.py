@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtsim.engines.compiling.words import Words
+from virtsim.engines.compiling.words import Words, seldom
 from virtsim.engines.vector import booked as uses
 from virtsim.engines.vector.driver.acting import (
     arms,
@@ -13,6 +13,7 @@ from virtsim.engines.vector.driver.acting import (
     enqueue,
     fall_asleep,
     last_phase,
+    look,
     passes,
     reach_worker,
     room,
@@ -45,27 +46,38 @@ def drive(a: Words, what: int) -> None:
 
 
 def pay(a: Words, mine: int, packet: int, what: int) -> int:
-    """Let a use pass, after what is more urgent than the level that runs; return what is next."""
-    if mine > driver.AN_ITEM and a[mine + uses.N] == 0:
+    """Let a list of uses pass, after what is more urgent than the level that runs."""
+    if a[mine + uses.N] == 0:
         return what
-    level = a[driver.LEVEL]
-    if a[driver.TOP] < level:
-        frame = driver.FRAMES + level * driver.FRAME
-        a[frame], a[frame + 1], a[frame + 2] = mine, packet, what
-        return run_one(a)
+    if a[driver.TOP] < a[driver.LEVEL]:
+        return cut_in(a, mine, packet, what)
+    then = passes(a, thread.DRIVER, book_list(a, mine, packet), what)
+    if then < 0:
+        a[driver.IN_EXIT] = a[mine + uses.EXIT]
+    return then
+
+
+def pay_for(a: Words, mine: int, packet: int, what: int) -> int:
+    """Let a use pass that a packet has in a column, after what is more urgent."""
+    if a[driver.TOP] < a[driver.LEVEL]:
+        return cut_in(a, mine, packet, what)
     if mine == driver.A_LEAD:
         cost = a[a[driver.LEAD] + packet * a[driver.LEAD_STEP]]
         leaves = a[driver.LEAD_EXIT]
-    elif mine == driver.AN_ITEM:
+    else:
         cost = a[a[driver.ITEM] + packet * a[driver.ITEM_STEP]]
         leaves = a[driver.ITEM_EXIT]
-    else:
-        cost = book_list(a, mine, packet)
-        leaves = a[mine + uses.EXIT]
     then = passes(a, thread.DRIVER, cost, what)
     if then < 0:
         a[driver.IN_EXIT] = leaves
     return then
+
+
+def cut_in(a: Words, mine: int, packet: int, what: int) -> int:
+    """Put off what was about to be paid, and begin what is more urgent; return what is next."""
+    frame = driver.FRAMES + a[driver.LEVEL] * driver.FRAME
+    a[frame], a[frame + 1], a[frame + 2] = mine, packet, what
+    return run_one(a)
 
 
 def run_one(a: Words) -> int:
@@ -109,6 +121,8 @@ def run_over(a: Words) -> int:
     if below < 0:
         return driver.MAIN
     frame = driver.FRAMES + below * driver.FRAME
+    if a[frame] <= driver.AN_ITEM:
+        return pay_for(a, a[frame], a[frame + 1], a[frame + 2])
     return pay(a, a[frame], a[frame + 1], a[frame + 2])
 
 
@@ -131,6 +145,7 @@ def limit(a: Words) -> None:
         find_top(a)
 
 
+@seldom
 def demote(a: Words, item: int) -> None:
     """Let something go on at process level, behind what is there already."""
     a[driver.SEQUENCE] += 1
@@ -168,13 +183,15 @@ def send(a: Words, what: int) -> int:
         if a[run.SATURATES]:
             arrive(a, packet + 1)
         if a[driver.LEADS]:
-            return pay(a, driver.A_LEAD, packet + 1, driver.LED)
+            return pay_for(a, driver.A_LEAD, packet + 1, driver.LED)
         return driver.LED
     if what == driver.LED:
         arms(a, a[driver.AT_TAKE])
-        return pay(a, driver.AN_ITEM, packet, driver.MADE)
+        return pay_for(a, driver.AN_ITEM, packet, driver.MADE)
     if what == driver.MADE:
         a[run.PUT] += 1
+        if a[thread.WORKER + thread.MODE] == thread.SPINNING:
+            look(a)
         if not a[driver.EACH]:
             return look_for_room(a)
         return kick(a)
@@ -289,6 +306,7 @@ def rest(a: Words) -> int:
     return -1
 
 
+@seldom
 def idly(a: Words, mine: int, what: int) -> int:
     """Let uses pass that the thread itself pays; return what is next."""
     then = spend(a, thread.DRIVER, mine, 0, what)
@@ -341,6 +359,7 @@ def spin(a: Words) -> int:
     return -1
 
 
+@seldom
 def adapt(a: Words, now: int) -> None:
     """Set the length of the next spin: KVM's rule, as ``semantics.halt_poll_next``."""
     began, poll, longest = a[driver.BEGAN], a[driver.POLL_PS], a[driver.SPIN_PS]

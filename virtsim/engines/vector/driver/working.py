@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from virtsim.engines.compiling.words import Words
+from virtsim.engines.vector import booked as uses
 from virtsim.engines.vector.driver.acting import (
     arms,
+    call_at,
     check,
     decide,
     fall_asleep,
@@ -16,6 +18,8 @@ from virtsim.engines.vector.driver.acting import (
     wake,
 )
 from virtsim.engines.vector.driver.rows import channel, run, thread, worker
+from virtsim.engines.vector.paying import book
+from virtsim.semantics import CHECK
 
 
 def go_to_work(a: Words, what: int) -> None:
@@ -153,6 +157,8 @@ def go_idle(a: Words, what: int) -> int:
             return worker.NEXT
         if a[run.PUT] > a[run.FETCHED]:
             return check(a, t, worker.TAKE)
+        if a[worker.SPINS] and not a[worker.READY]:
+            return spin(a)
         return spend(a, t, a[worker.EMPTY], 0, worker.EMPTIED)
     if what == worker.EMPTIED:
         return spend(a, t, a[worker.REARM], 0, worker.REARMED)
@@ -182,6 +188,45 @@ def go_idle(a: Words, what: int) -> int:
             return worker.FILL
         a[worker.HAS_ASKED] = 1
         return worker.FILLED
+    if what == worker.SPUN:
+        return spun(a)
     if a[worker.READY]:  # LAST_PHASE
         return worker.MAIN
     return fall_asleep(a, t, worker.WOKEN)
+
+
+def spin(a: Words) -> int:
+    """Turn notifications off and look at the ring, until its time is over or something is there."""
+    t = thread.WORKER
+    arms(a, a[worker.AT_ENTRY])
+    set_state(a, t, thread.POLLING)
+    a[worker.LOOK_FROM] = a[run.NOW]
+    a[t + thread.MODE] = thread.SPINNING
+    call_at(a, t, a[run.NOW] + a[worker.SPIN_PS], CHECK, worker.SPUN)
+    return -1
+
+
+def spun(a: Words) -> int:
+    """Book the turns of a spin that is over; go on with what it found, or ask to be told."""
+    t = thread.WORKER
+    a[t + thread.MODE] = thread.RUNNING
+    book_turns(a)
+    if a[run.PUT] > a[run.FETCHED]:
+        return check(a, t, worker.TAKE)
+    if not a[worker.READY]:
+        return spend(a, t, a[worker.EMPTY], 0, worker.EMPTIED)
+    a[worker.TURN_READY], a[worker.ENTRY_LAST] = 1, 0
+    return worker.NEXT
+
+
+def book_turns(a: Words) -> None:
+    """Book the turns of a spin; the one that was cut short is booked without count."""
+    mine, every = a[worker.POLL], a[worker.LOOK_EVERY]
+    turns = (a[run.NOW] - a[worker.LOOK_FROM]) // every
+    left = a[run.NOW] - a[worker.LOOK_FROM] - turns * every
+    for i in range(mine + uses.HEAD, mine + uses.HEAD + a[mine + uses.N]):
+        row = a[i]
+        cost = a[row + uses.FIRST]
+        part = min(cost, left)
+        left -= part
+        book(a, row, turns * cost + part, turns)

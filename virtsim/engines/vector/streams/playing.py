@@ -9,7 +9,7 @@ from types import ModuleType
 from virtsim.engines.counting import Counter
 from virtsim.engines.vector import chain, pair, pollers, tandem
 from virtsim.engines.vector.streams.feeds import Feed
-from virtsim.engines.writing import Writer
+from virtsim.engines.writing import Writer, ring_names
 from virtsim.errors import EngineRefusal
 from virtsim.outcome import Ints, Outcome
 from virtsim.program import Program
@@ -24,8 +24,10 @@ def reasons(program: Program) -> list[str]:
     common = [*chain.reasons(program)]
     if common:
         return common
-    found = [[*kind.reasons(program), *_stream_reasons(kind, program)] for kind in KINDS]
-    return min(found, key=len)
+    accepted = [kind for kind in KINDS if not any(kind.reasons(program))]
+    if not accepted:
+        return ["threads are woken: only what is polled, or never told, is played by chunks"]
+    return min(([*_stream_reasons(kind, program)] for kind in accepted), key=len)
 
 
 def _stream_reasons(kind: ModuleType, program: Program) -> Iterator[str]:
@@ -81,7 +83,7 @@ def stream(
             reasons=why or ["there are no packets"],
         )  # fmt: skip
     counter = Counter(len(program.rings), warmup)
-    with Writer(packets_to) as writer:
+    with Writer(packets_to, ring_names(program)) as writer:
         done = 0
 
         def sink(arrived: Ints, delivered: Ints, dropped: Ints, sizes: Ints) -> None:

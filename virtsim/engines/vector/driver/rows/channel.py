@@ -2,8 +2,10 @@
 
 from virtsim.engines.vector.driver.rows import run
 
-MODE, ARMED, EVENT, OLD, TRIGGERED = range(5)
-SIZE = 5
+MODE, ARMED, EVENT, OLD, TRIGGERED, COUNTER, POSITION, OUT, BACK = range(9)
+"""COUNTER is where the counter stands whose progress it announces, POSITION where it stands how far
+who is told has come; OUT less BACK is what is outstanding."""
+SIZE = 9
 QUEUE, KICK, CALL = (run.SIZE + i * SIZE for i in range(3))
 END = CALL + SIZE
 
