@@ -160,6 +160,8 @@ class _Writer:
             return self.draw(st.sampled_from(choices))
         if thread.wait != "poll":
             choices += ["stop", "wait", "hold", "stop", "wait"]
+            if self.called[i] and self.maybe(2):
+                return "stop"  # with its caller's line for used slots, as a NIC's, or without
         elif not self.called[i]:
             choices += ["wait", "wait"]
         if threads[i] not in threads[i + 1 :] and not thread.softirq:
@@ -291,7 +293,7 @@ class _Writer:
         if self.waits[i] == "poll":
             return
         row, line = self.rows.stages[stage], self._line()
-        if self.called[i + 1 : i + 2] == [True] and self.ahead[i + 1] == "stop" and self.maybe(2):
+        if self.called[i + 1 : i + 2] == [True] and self.ahead[i + 1] == "stop":
             line["mode"] = "latch"
         channel = self.rows.woken(stage, ring, rearm=self.some("rearm"), **line)
         if self.rows.channels[channel].mode == "latch" and self.maybe(2):
