@@ -13,16 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from virtsim import chance, histogram
+from virtsim.bench.works import work
 from virtsim.compose import Host, compose
 from virtsim.costing import price
 from virtsim.costs import profile
 from virtsim.engines import counting, reference, vector
 from virtsim.engines.vector import machine
+from virtsim.engines.vector.columns import columns_of
 from virtsim.engines.vector.streams.drawing import Drawn, Exponential, Table
 from virtsim.engines.vector.streams.feeds import Held
 from virtsim.engines.vector.streams.playing import reasons, stream
 from virtsim.errors import EngineRefusal
-from virtsim.outcome import Job, Outcome, Packets
+from virtsim.outcome import Job, Outcome, Packets, Prices
 from virtsim.parts import guest
 from virtsim.paths import SHIPPED
 from virtsim.program import SourceRow
@@ -107,6 +109,20 @@ def test_a_stream_is_refused_with_reasons() -> None:
     assert refusal.value.reasons
     with pytest.raises(EngineRefusal, match="no packets"):
         streamed(tandem([3], []), 16)
+
+
+def test_a_stream_is_refused_for_the_prices_that_a_run_is_refused_for() -> None:
+    """Who wakes at prices that differ from item to item is no pair, by chunks either."""
+    given_work = work("W3", 9)
+    case = Case(given_work.program, given_work.job)
+    wakes = {use for thread in case.program.threads for use in thread.wake}
+    columns = columns_of(case.job.prices, 9)
+    unlike = [np.arange(9) + 5 if use in wakes else column for use, column in enumerate(columns)]
+    lengths = [len(column) for column in unlike]
+    prices = Prices(np.concatenate(unlike), np.cumsum([0, *lengths])[:-1], np.array(lengths) // 9)
+    assert streamed(case, 4)
+    with pytest.raises(EngineRefusal, match="prices that differ"):
+        streamed(Case(case.program, replace(case.job, prices=prices)), 4)
 
 
 # -- the histogram ---------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from virtsim.engines.counting import Counter
 from virtsim.engines.vector import chain, pair, pollers, tandem
 from virtsim.engines.vector.streams.feeds import Feed
 from virtsim.engines.writing import Writer, ring_names
 from virtsim.errors import EngineRefusal
-from virtsim.outcome import Ints, Outcome
+from virtsim.outcome import Ints, Outcome, Prices
 from virtsim.program import Program
 from virtsim.tally import Tally
 
@@ -75,12 +77,14 @@ def stream(
     EngineRefusal
         If the Program cannot be played as a stream, or more packets are under way than a chunk.
     """
-    why = reasons(program)
+    why = reasons(program) if feed.n else ["there are no packets"]
     kinds = [kind for kind in KINDS if not any(kind.reasons(program))]
-    if why or not kinds or not feed.n:
+    if not why:
+        why = [*_price_reasons(kinds[0], program, feed)]
+    if why:
         raise EngineRefusal(
             program.name, "engine 'vector' cannot play it as a stream", "rings of limited size",
-            reasons=why or ["there are no packets"],
+            reasons=why,
         )  # fmt: skip
     counter = Counter(len(program.rings), warmup)
     with Writer(packets_to, ring_names(program)) as writer:
@@ -96,3 +100,12 @@ def stream(
 
         outcome = kinds[0].stream(program, feed, warmup, chunk, sink)
     return outcome, counter.tally()
+
+
+def _price_reasons(kind: ModuleType, program: Program, feed: Feed) -> Iterator[str]:
+    """Yield what a kind cannot play at these prices: two packets tell which of them differ."""
+    if hasattr(kind, "price_reasons"):
+        columns = feed.chunk(0, min(2, feed.n)).columns
+        offset = np.cumsum([0, *(len(column) for column in columns)])[:-1]
+        step = np.array([int(len(column) > 1) for column in columns])
+        yield from kind.price_reasons(program, Prices(np.concatenate(columns), offset, step))
